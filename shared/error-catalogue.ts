@@ -1,0 +1,201 @@
+/**
+ * Every error code a person can meet: its title, exit code and what to do.
+ * Exit codes: 1 failed, 2 bad input in the project, 64 bad command line (both as the predecessor),
+ * 3 unreachable, 4 rejected by the node (nothing changed), 5 applied but not healthy, 6 locked or busy, 130 interrupted.
+ * docs/reference/errors.md is generated from this table by scripts/docs.mjs.
+ */
+export interface ErrorEntry {
+  title: string;
+  exit: number;
+  next: string;
+}
+
+export const errorCatalogue = {
+  internal: {
+    title: 'Something went wrong that nix-infra did not expect',
+    exit: 1,
+    next: 'run the command again with --debug and report what it prints',
+  },
+  interrupted: {
+    title: 'Interrupted',
+    exit: 130,
+    next: 'run the same command again; it continues where it stopped',
+  },
+  usage: { title: 'The command line is not right', exit: 64, next: 'see the --help of this command' },
+
+  'config.missing': {
+    title: 'No cluster.yaml was found',
+    exit: 2,
+    next: 'run `nix-infra init` here, or point to the project with -d DIR or -f FILE',
+  },
+  'config.invalid': {
+    title: 'cluster.yaml is not valid',
+    exit: 2,
+    next: 'correct the line named above; docs/reference/cluster-yaml.md lists every key',
+  },
+  'project.invalid': {
+    title: 'The project folder is not complete',
+    exit: 2,
+    next: 'run `nix-infra init` in it; existing files are kept',
+  },
+  'project.placeholder': {
+    title: 'A placeholder in a project file is not known',
+    exit: 2,
+    next: 'correct the placeholder; docs/reference/placeholders.md lists the known ones',
+  },
+  'bundle.invalid': {
+    title: 'A bundle is not acceptable',
+    exit: 2,
+    next: 'look at the file named above in the project folder',
+  },
+  'secret.missing': {
+    title: 'A secret is missing',
+    exit: 2,
+    next: 'store it with `nix-infra secrets store`',
+  },
+
+  'pki.password': {
+    title: 'The CA key cannot be opened',
+    exit: 2,
+    next: 'check CA_PASS and INTERMEDIATE_CA_PASS in .env',
+  },
+  'pki.invalid': {
+    title: 'A certificate or key in ca/ cannot be used',
+    exit: 2,
+    next: 'restore ca/ from a backup, or remove the named file to have it made again',
+  },
+
+  'provider.auth': {
+    title: 'The cloud refused the token',
+    exit: 1,
+    next: 'check HCLOUD_TOKEN; it needs read and write access to the project',
+  },
+  'provider.quota': {
+    title: 'The cloud project is at its limit',
+    exit: 1,
+    next: 'delete unused servers or ask for a higher limit, then run the command again',
+  },
+  'provider.unavailable': {
+    title: 'The cloud has no capacity for this server',
+    exit: 1,
+    next: 'choose another type or location in cluster.yaml, or try later',
+  },
+  'provider.rejected': {
+    title: 'The cloud refused the request',
+    exit: 1,
+    next: 'correct what the message names, then run the command again',
+  },
+  'provider.unreachable': {
+    title: 'The cloud API does not answer',
+    exit: 3,
+    next: 'check the network and HCLOUD_ENDPOINT, then run the command again',
+  },
+  'provider.action-failed': {
+    title: 'An action of the cloud failed',
+    exit: 1,
+    next: 'look at the server in the cloud console, then run the command again',
+  },
+  'provider.none': {
+    title: 'No provider is configured',
+    exit: 2,
+    next: 'set HCLOUD_TOKEN (hetzner) or write servers.yaml (self-hosted)',
+  },
+
+  'node.unknown': { title: 'There is no such node', exit: 1, next: 'see the names with `nix-infra status`' },
+  'node.no-boot': {
+    title: 'The server never became reachable over SSH',
+    exit: 3,
+    next: 'look at its console; `nix-infra down` or delete it in the cloud, then run the command again',
+  },
+  'node.not-nixos': {
+    title: 'The server does not run NixOS',
+    exit: 1,
+    next: 'set `image` in cluster.yaml to a NixOS snapshot, or `installer`; see docs/how-to/hetzner.md',
+  },
+  'ssh.host-key': {
+    title: 'The SSH host key is not the one that was injected; nothing was sent',
+    exit: 1,
+    next: 'somebody may be in between. Delete the server and run the command again; ssh/known_hosts holds the expected key',
+  },
+  'ssh.auth': {
+    title: 'The server refused our SSH key',
+    exit: 1,
+    next: 'check that ssh/<SSH_KEY> in the project is the key the server was created with',
+  },
+  'ssh.failed': {
+    title: 'The SSH connection failed',
+    exit: 3,
+    next: 'check that the server is up, then run the command again',
+  },
+  'ssh.command': {
+    title: 'A command on the node failed',
+    exit: 1,
+    next: 'read its output above; `nix-infra cluster ssh --target=NODE` opens a shell there',
+  },
+
+  'apply.rejected': {
+    title: 'The configuration was rejected; the node runs what it ran before',
+    exit: 4,
+    next: 'correct the Nix file named in the log, then deploy again',
+  },
+  'apply.unhealthy': {
+    title: 'The configuration was applied, but not every unit works',
+    exit: 5,
+    next: 'look at the unit named in the log (`nix-infra cluster cmd --target=NODE "systemctl status UNIT"`), then deploy again',
+  },
+  'apply.timeout': {
+    title: 'The node did not report a result in time',
+    exit: 3,
+    next: 'see `nix-infra status`; run the command again to continue waiting',
+  },
+  'apply.busy': {
+    title: 'The node is applying another revision',
+    exit: 6,
+    next: 'wait for it (`nix-infra status`), then run the command again',
+  },
+
+  'agent.missing': {
+    title: 'The agent of a node does not dial in',
+    exit: 3,
+    next: 'look at its log: `nix-infra cluster cmd --target=NODE "journalctl -u nix-infra-agent -n 50"`',
+  },
+  'agent.version': {
+    title: 'Agent and controller do not speak the same protocol',
+    exit: 1,
+    next: 'deploy the node again with this version of nix-infra',
+  },
+  'controller.unreachable': {
+    title: 'No controller answers',
+    exit: 3,
+    next: 'check that the control nodes are up (`nix-infra cluster cmd --target=NODE "systemctl status nix-infra-controller"`)',
+  },
+  'controller.refused': {
+    title: 'The controller refused the request',
+    exit: 1,
+    next: 'check that the certificate belongs to this cluster and is allowed to do this',
+  },
+  'etcd.unavailable': {
+    title: 'etcd has no quorum or does not answer',
+    exit: 3,
+    next: 'check the control nodes; running apps are not affected. Run the command again when two of three members are back',
+  },
+  'etcd.invalid': {
+    title: 'A value in etcd is not what it should be',
+    exit: 1,
+    next: 'look at the key named above; a deploy writes it again',
+  },
+
+  'lab.unsupported': {
+    title: 'The lab cannot run on this machine',
+    exit: 1,
+    next: 'see docs/reference/lab.md for what it needs',
+  },
+  'lab.down': { title: 'The lab is not running', exit: 1, next: 'start it with `nix-infra lab up`' },
+  'lab.failed': {
+    title: 'A lab machine could not be operated',
+    exit: 1,
+    next: 'see its console log named above; `nix-infra lab down` cleans up',
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof errorCatalogue;
