@@ -45,6 +45,6 @@ export function principalUri(principal: Principal): string {
 export function parsePrincipalUri(uri: string): Principal | undefined {
   const match = /^nix-infra:\/\/([^/]+)\/(node|controller|operator)\/([^/]+)$/.exec(uri);
   if (!match) return undefined;
-  const [, cluster, kind, name] = match as unknown as [string, string, PrincipalKind, string];
-  return isName(cluster) && isName(name) ? { cluster, kind, name } : undefined;
+  const [, cluster = '', kind = '', name = ''] = match;
+  return isName(cluster) && isName(name) ? { cluster, kind: kind as PrincipalKind, name } : undefined;
 }
