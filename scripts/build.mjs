@@ -15,12 +15,17 @@ const etcd3Proto = {
   setup(plugin) {
     plugin.onLoad({ filter: /etcd3[\\/]lib[\\/].*\.js$/ }, (args) => {
       const source = readFileSync(args.path, 'utf8');
-      const call = /loadSync\(\s*`?\$?\{?__dirname\}?[^)]*rpc\.proto[^)]*\)/;
-      if (!call.test(source)) return undefined;
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: the text of etcd3's source
+      const call = 'loadSync)(`${__dirname}/../proto/rpc.proto`';
+      if (!source.includes(call)) {
+        if (source.includes('rpc.proto'))
+          throw new Error(`${args.path} loads rpc.proto in a way this plugin does not know`);
+        return undefined;
+      }
       const json = new protobuf.Root()
         .loadSync(join(root, 'node_modules/etcd3/proto/rpc.proto'), { keepCase: true })
         .toJSON();
-      return { contents: source.replace(call, `fromJSON(${JSON.stringify(json)})`), loader: 'js' };
+      return { contents: source.replace(call, () => `fromJSON)(${JSON.stringify(json)}`), loader: 'js' };
     });
   },
 };
@@ -45,6 +50,9 @@ const common = {
   platform: 'node',
   target: 'node20',
   sourcemap: false,
+  define: {
+    __VERSION__: JSON.stringify(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version),
+  },
   logLevel: 'warning',
   plugins: [etcd3Proto, noNative],
 };
@@ -63,6 +71,8 @@ await Promise.all([
     ...common,
     format: 'esm',
     splitting: true,
+    // A lazily imported CommonJS package would have no named exports; where a package also ships ESM, take that.
+    mainFields: ['module', 'main'],
     entryPoints: present(split),
     outdir: 'dist',
     banner: {

@@ -11,6 +11,8 @@ export const debianPackages = [
   'haproxy',
   'nix-bin', // evaluates the Nix tests
   'hcloud-cli', // drives the lab API as a stranger would
+  'gcc', // flannel's udp backend is C
+  'libc6-dev',
   'curl',
   'procps',
 ];

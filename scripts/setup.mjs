@@ -4,14 +4,12 @@
 // Plain Node without packages, because it is what installs them.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { debianPackages } from './debian-packages.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'nix-infra');
 
 function refuse(what, next) {
   console.error(`ERROR: ${what}\n  next:  ${next}`);
@@ -27,8 +25,6 @@ function preflight() {
   if (major < 20 || (major === 20 && minor < 19))
     refuse(`Node ${process.versions.node} is too old`, 'install Node 20.19 or newer');
   if (spawnSync('apt-get', ['--version']).error) refuse('apt-get was not found', 'use a Debian-like system');
-  if (spawnSync('go', ['version']).error)
-    refuse('Go was not found; confd and flannel are built with it', 'install Go 1.22 or newer');
 }
 
 function step(name, done, run) {
@@ -101,47 +97,7 @@ step(
   },
 );
 
-const goTools = {
-  confd: 'github.com/kelseyhightower/confd@919444eb6cf721d198b2bb18581d0f0b3734d107',
-  flannel: 'github.com/flannel-io/flannel@v0.26.7',
-};
-const goBin = join(cache, 'go-bin');
-for (const [name, module] of Object.entries(goTools)) {
-  step(
-    `${name} (go install)`,
-    () =>
-      existsSync(join(goBin, `${name}-${createHash('sha256').update(module).digest('hex').slice(0, 12)}`)),
-    () => {
-      mkdirSync(goBin, { recursive: true });
-      quiet('go', ['install', module], {
-        env: { ...process.env, GOBIN: goBin, CGO_ENABLED: '0', GOFLAGS: '-trimpath' },
-      });
-      writeFileSync(
-        join(goBin, `${name}-${createHash('sha256').update(module).digest('hex').slice(0, 12)}`),
-        '',
-      );
-    },
-  );
-}
-
-const node24 = join(cache, 'node24');
-step(
-  'Node 24 for the machines',
-  () => existsSync(join(node24, 'bin', 'node')),
-  () => {
-    const work = join(cache, 'node24-install');
-    mkdirSync(work, { recursive: true });
-    quiet('npm', ['install', '--prefix', work, '--no-audit', '--no-fund', 'node@24']);
-    const real = execFileSync(join(work, 'node_modules', 'node', 'bin', 'node'), ['-p', 'process.execPath'], {
-      encoding: 'utf8',
-    }).trim();
-    mkdirSync(join(node24, 'bin'), { recursive: true });
-    execFileSync('cp', [real, join(node24, 'bin', 'node.part')]);
-    execFileSync('mv', [join(node24, 'bin', 'node.part'), join(node24, 'bin', 'node')]);
-    execFileSync('rm', ['-rf', work]);
-  },
-);
-
+// confd, flannel, Node 24 and the machines' image are made by `nix-infra lab up` (lab/image), which the demo and the lab tests call.
 step(
   'bundles in dist/',
   () => false,

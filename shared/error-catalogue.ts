@@ -43,6 +43,11 @@ export const errorCatalogue = {
     exit: 2,
     next: 'correct the placeholder; docs/reference/placeholders.md lists the known ones',
   },
+  'daemon.config': {
+    title: 'The configuration file of a daemon is not valid',
+    exit: 2,
+    next: 'correct the file named above; on a node a deploy writes it again',
+  },
   'bundle.invalid': {
     title: 'A bundle is not acceptable',
     exit: 2,
@@ -63,6 +68,12 @@ export const errorCatalogue = {
     title: 'A certificate or key in ca/ cannot be used',
     exit: 2,
     next: 'restore ca/ from a backup, or remove the named file to have it made again',
+  },
+
+  'pki.busy': {
+    title: 'Another process works on the certificate authority',
+    exit: 6,
+    next: 'wait until the other command has ended; if there is none, remove ca/intermediate/lockfile',
   },
 
   'provider.auth': {

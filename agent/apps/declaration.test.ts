@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { parseDeclaration } from './declaration.js';
+import { canonicalJson } from './keys.js';
+
+const app = {
+  name: 'hello',
+  group: 'frontends',
+  unit: 'hello.service',
+  port: 11211,
+  bindIp: '10.10.3.0',
+  envPrefix: 'HELLO',
+  meta_data: { publish: { port: 11211 }, env_prefix: 'HELLO', env: { B: '2', A: '1' } },
+  health: { kind: 'http', path: '/ping' },
+};
+const parse = (change: object) => parseDeclaration(JSON.stringify({ ...app, ...change }), 'hello.json');
+
+describe('a declaration', () => {
+  it('has defaults for everything about its check but the kind', () => {
+    expect(parse({})).toMatchObject({
+      id: 'frontends/hello',
+      health: { host: '10.10.3.0', port: 11211, rise: 1, fall: 2 },
+    });
+  });
+  it.each([
+    [{ name: '../x' }, 'name'],
+    [{ group: 'elsewhere' }, 'group'],
+    [{ unit: 'hello' }, 'unit'],
+    [{ unit: '--now.service; rm' }, 'unit'],
+    [{ port: 0 }, 'port'],
+    [{ bindIp: 'localhost' }, 'bindIp'],
+    [{ health: { kind: 'magic' } }, 'kind'],
+    [{ health: { kind: 'exec' } }, 'command'],
+    [{ meta_data: 'x' }, 'meta_data'],
+  ])('%o is refused with the key', (change, key) => {
+    expect(() => parse(change)).toThrow(
+      expect.objectContaining({ code: 'daemon.config', where: expect.stringContaining(key) }),
+    );
+  });
+  it('has its meta_data written with sorted keys', () => {
+    expect(canonicalJson(parse({}).metaData)).toBe(
+      '{"env":{"A":"1","B":"2"},"env_prefix":"HELLO","publish":{"port":11211}}',
+    );
+  });
+});

@@ -1,0 +1,99 @@
+/**
+ * A command in a transient systemd unit: it goes on when the agent is stopped or replaced, which a switch does to the agent. Its exit
+ * code and output are files, so that the agent that comes after can read them.
+ */
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '../clock.js';
+import { agentDefaults as defaults } from '../defaults.js';
+import { lines, run } from './run.js';
+
+export interface Ended {
+  exit: number;
+  log: string[];
+}
+
+// The exit code appears in one piece (mv) and after the output is on disk.
+const script =
+  '"$@" >"$NIX_INFRA_OUT.log" 2>&1; echo $? >"$NIX_INFRA_OUT.part"; sync "$NIX_INFRA_OUT.log"; mv "$NIX_INFRA_OUT.part" "$NIX_INFRA_OUT.exit"';
+
+/** Where commands are found: what our own unit was given, then what NixOS and a plain Nix installation have. */
+export function commandPath(): string {
+  const nix = ['/run/wrappers/bin', '/run/current-system/sw/bin', '/nix/var/nix/profiles/default/bin'];
+  return [process.env.PATH, ...nix].filter(Boolean).join(':');
+}
+
+export class TransientUnit {
+  readonly #out: string;
+
+  constructor(
+    /** Unit name without `.service`; one run at a time. */
+    private readonly name: string,
+    private readonly dir: string,
+    private readonly clock: Clock,
+  ) {
+    this.#out = join(dir, name);
+  }
+
+  /** Starts the command; throws with systemd's words when that fails. A former run of the unit that still goes is stopped. */
+  async start(command: readonly string[]): Promise<void> {
+    await mkdir(this.dir, { recursive: true, mode: 0o700 });
+    await run('systemctl', ['stop', `${this.name}.service`]);
+    await this.forget();
+    const environment = {
+      PATH: commandPath(),
+      HOME: '/root',
+      NIX_INFRA_OUT: this.#out,
+      NIX_PATH: process.env.NIX_PATH,
+    };
+    const settings = Object.entries(environment).flatMap(([key, value]) =>
+      value ? [`--setenv=${key}=${value}`] : [],
+    );
+    const options = [
+      `--unit=${this.name}`,
+      '--collect',
+      '--quiet',
+      '--service-type=exec',
+      `--working-directory=${this.dir}`,
+    ];
+    const started = await run('systemd-run', [
+      ...options,
+      ...settings,
+      '--',
+      '/bin/sh',
+      '-c',
+      script,
+      'sh',
+      ...command,
+    ]);
+    if (started.code !== 0) throw new Error(`systemd-run ${this.name}: ${started.stderr.trim()}`);
+  }
+
+  /** Removes what a former run left. */
+  async forget(): Promise<void> {
+    await rm(`${this.#out}.exit`, { force: true });
+    await rm(`${this.#out}.log`, { force: true });
+  }
+
+  /** Waits for the end; undefined when the unit was cut off without one. Throws after the limit. */
+  async ended(limitMs: number): Promise<Ended | undefined> {
+    const deadline = this.clock.now() + limitMs;
+    let goneSince: number | undefined;
+    for (;;) {
+      const exit = await readFile(`${this.#out}.exit`, 'utf8').catch(() => undefined);
+      if (exit !== undefined) return { exit: Number.parseInt(exit, 10), log: lines(await this.#log()) };
+      const now = this.clock.now();
+      if (now > deadline) throw new Error(`${this.name} did not end in ${limitMs / 1000} s`);
+      const { stdout } = await run('systemctl', ['is-active', `${this.name}.service`]);
+      // Between the end of the unit and the file's rename there is a moment with neither.
+      if (['active', 'activating', 'deactivating'].includes(stdout.trim())) goneSince = undefined;
+      else goneSince ??= now;
+      if (goneSince !== undefined && now - goneSince > defaults.unitGoneMs) return undefined;
+      await this.clock.sleep(defaults.unitPollMs);
+    }
+  }
+
+  async #log(): Promise<string> {
+    return readFile(`${this.#out}.log`, 'utf8').catch(() => '');
+  }
+}

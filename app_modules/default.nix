@@ -1,0 +1,6 @@
+# Every app that a node may enable.
+{
+  imports = [
+    ./hello
+  ];
+}

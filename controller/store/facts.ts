@@ -1,0 +1,78 @@
+/** Pure: what etcd holds about nodes and apps, turned into what an operator sees. */
+import type { AppState, NodeState } from '../../proto/gen/nixinfra/v1/operator.js';
+import type { Entry } from '../../shared/etcd/store.js';
+import { parseAppKey } from './keys.js';
+import {
+  type ClusterNode,
+  instanceShape,
+  metaShape,
+  type NodeStatus,
+  parseValue,
+  type SessionValue,
+} from './shapes.js';
+
+export interface NodeFacts {
+  name: string;
+  registration?: ClusterNode | undefined;
+  /** `change` is the etcd revision of the last write of the key. */
+  desired?: { revision: string; change: number } | undefined;
+  status?: NodeStatus | undefined;
+  session?: SessionValue | undefined;
+}
+
+/**
+ * A result counts only for the order it answers: after the same revision was ordered again, the former result of that revision
+ * would look like an answer to the new order.
+ */
+function currentResult({ desired, status }: NodeFacts): NodeStatus['result'] {
+  const result = status?.result;
+  const answersOlderOrder =
+    result?.revision === desired?.revision && (status?.resultFor ?? 0) < (desired?.change ?? 0);
+  return answersOlderOrder ? undefined : result;
+}
+
+export function nodeState(facts: NodeFacts): NodeState {
+  const { name, registration, desired, status, session } = facts;
+  return {
+    name,
+    ipv4: registration?.ipv4 ?? '',
+    services: registration?.services ?? [],
+    connected: session !== undefined,
+    controller: session?.controller ?? '',
+    agentVersion: status?.hello?.agentVersion ?? '',
+    desiredRevision: desired?.revision ?? '',
+    revision: status?.result?.revision ?? status?.hello?.revision ?? '',
+    system: status?.result?.system || status?.hello?.system || '',
+    progress: status?.progress,
+    result: currentResult(facts),
+    health: status?.health,
+    seenMs: status?.seenMs ?? 0,
+  };
+}
+
+/** Apps with their instances, sorted by group and name. */
+export function appStates(entries: readonly Entry[]): AppState[] {
+  const apps = new Map<string, AppState>();
+  for (const entry of entries) {
+    const parsed = parseAppKey(entry.key);
+    if (!parsed) continue;
+    const { group, app: name, instance: id } = parsed;
+    const app = apps.get(`${group}/${name}`) ?? { group, name, port: 0, instances: [] };
+    apps.set(`${group}/${name}`, app);
+    if (id === undefined) {
+      app.port = parseValue(entry.key, entry.value, metaShape).publish?.port ?? 0;
+    } else {
+      const { node, ipv4, port } = parseValue(entry.key, entry.value, instanceShape);
+      app.instances.push({ id, node, ipv4, port, leased: entry.lease !== '0' });
+    }
+  }
+  return [...apps.keys()].sort().map((key) => apps.get(key) as AppState);
+}
+
+/** Those of the keys that are instances of the node: id `<node>` or `<node>.<n>`. */
+export function instanceKeysOf(node: string, candidates: readonly string[]): string[] {
+  return candidates.filter((key) => {
+    const id = parseAppKey(key)?.instance;
+    return id === node || (id?.startsWith(`${node}.`) ?? false);
+  });
+}

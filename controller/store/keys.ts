@@ -1,0 +1,37 @@
+/** Every etcd key the controller touches. No other file of the controller spells one (DESIGN section 5). */
+
+export const keys = {
+  /** Registration of a node, as the predecessor writes it. */
+  clusterNode: (node: string) => `/cluster/nodes/${node}`,
+  clusterNodes: '/cluster/nodes/',
+  /** Everything of the apps of a group. */
+  group: (group: string) => `/cluster/${group}/`,
+  /** Everything we keep about a node. */
+  node: (node: string) => `/nix-infra/nodes/${node}/`,
+  nodes: '/nix-infra/nodes/',
+  desired: (node: string) => `/nix-infra/nodes/${node}/desired`,
+  status: (node: string) => `/nix-infra/nodes/${node}/status`,
+  session: (node: string) => `/nix-infra/nodes/${node}/session`,
+  /** The subnet reserved for a node, so that it can be given back. */
+  overlay: (node: string) => `/nix-infra/nodes/${node}/overlay`,
+  revision: (revision: string) => `/nix-infra/revisions/${revision}`,
+  blob: (sha256: string) => `/nix-infra/blobs/${sha256}`,
+  blobs: '/nix-infra/blobs/',
+  /** flannel's leases. */
+  subnets: '/coreos.com/network/subnets/',
+  subnet: (network: string) => `/coreos.com/network/subnets/${network}-24`,
+} as const;
+
+/** Reads `/nix-infra/nodes/<node>/<what>`; undefined for another shape. */
+export function parseNodeKey(key: string): { node: string; what: string } | undefined {
+  const match = /^\/nix-infra\/nodes\/([^/]+)\/([^/]+)$/.exec(key);
+  return match ? { node: match[1] as string, what: match[2] as string } : undefined;
+}
+
+/** Reads `/cluster/<group>/<app>/meta_data` and `/cluster/<group>/<app>/instances/<id>`; undefined for another shape. */
+export function parseAppKey(key: string): { group: string; app: string; instance?: string } | undefined {
+  const match = /^\/cluster\/([^/]+)\/([^/]+)\/(?:meta_data|instances\/([^/]+))$/.exec(key);
+  if (!match) return undefined;
+  const [, group, app, instance] = match as unknown as [string, string, string, string | undefined];
+  return instance === undefined ? { group, app } : { group, app, instance };
+}

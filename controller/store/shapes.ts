@@ -1,0 +1,82 @@
+/** The shape of every value in etcd that the controller reads, checked where it enters. */
+import { z } from 'zod';
+import type { Health, Hello, Progress, Result } from '../../proto/gen/nixinfra/v1/agent.js';
+import * as wire from '../../proto/gen/nixinfra/v1/agent.js';
+import { Problem } from '../../shared/errors.js';
+
+export const nodeShape = z.object({ name: z.string(), ipv4: z.string(), services: z.array(z.string()) });
+export type ClusterNode = z.infer<typeof nodeShape>;
+
+export const desiredShape = z.object({ revision: z.string() });
+export const sessionShape = z.object({ controller: z.string(), sinceMs: z.number() });
+export type SessionValue = z.infer<typeof sessionShape>;
+
+export const overlayShape = z.object({ subnet: z.string(), ipv4: z.string() });
+/** flannel's lease attributes; the rest is flannel's own. */
+export const subnetShape = z.object({ PublicIP: z.string() });
+
+export const manifestShape = z.object({
+  revision: z.string(),
+  node: z.string(),
+  files: z.array(z.object({ path: z.string(), mode: z.number(), sha256: z.string(), size: z.number() })),
+});
+
+export const metaShape = z.object({ publish: z.object({ port: z.number() }).optional() });
+export const instanceShape = z.object({ node: z.string(), ipv4: z.string(), port: z.number() });
+
+/** Last words of a node. The messages are stored in protobuf's JSON form, so that a person can read them with etcdctl. */
+export interface NodeStatus {
+  hello?: Hello | undefined;
+  health?: Health | undefined;
+  progress?: Progress | undefined;
+  result?: Result | undefined;
+  /** Change of the desired key that the result answers; 0 when not known. */
+  resultFor: number;
+  seenMs: number;
+}
+
+const statusShape = z.object({
+  hello: z.unknown().optional(),
+  health: z.unknown().optional(),
+  progress: z.unknown().optional(),
+  result: z.unknown().optional(),
+  resultFor: z.number().default(0),
+  seenMs: z.number(),
+});
+
+/** Parses the JSON of a key, or throws `etcd.invalid` naming the key. */
+export function parseValue<T>(key: string, value: Buffer, shape: z.ZodType<T>): T {
+  let json: unknown;
+  try {
+    json = JSON.parse(value.toString());
+  } catch (cause) {
+    throw new Problem('etcd.invalid', 'A value in etcd is not JSON', { where: key, cause });
+  }
+  const parsed = shape.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const reason = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
+  throw new Problem('etcd.invalid', 'A value in etcd is not what it should be', { where: key, reason });
+}
+
+export function parseStatus(key: string, value: Buffer): NodeStatus {
+  const raw = parseValue(key, value, statusShape);
+  return {
+    hello: raw.hello === undefined ? undefined : wire.Hello.fromJSON(raw.hello),
+    health: raw.health === undefined ? undefined : wire.Health.fromJSON(raw.health),
+    progress: raw.progress === undefined ? undefined : wire.Progress.fromJSON(raw.progress),
+    result: raw.result === undefined ? undefined : wire.Result.fromJSON(raw.result),
+    resultFor: raw.resultFor,
+    seenMs: raw.seenMs,
+  };
+}
+
+export function renderStatus(status: NodeStatus): string {
+  return JSON.stringify({
+    hello: status.hello && wire.Hello.toJSON(status.hello),
+    health: status.health && wire.Health.toJSON(status.health),
+    progress: status.progress && wire.Progress.toJSON(status.progress),
+    result: status.result && wire.Result.toJSON(status.result),
+    resultFor: status.resultFor,
+    seenMs: status.seenMs,
+  });
+}

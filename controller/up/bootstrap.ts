@@ -1,0 +1,106 @@
+/** Turns a fresh NixOS server into a node: certificates, the first bundle, one switch. Safe to repeat at any point. */
+import { Problem } from '../../shared/errors.js';
+import type { Bundle } from '../project/bundle.js';
+import { upDefaults } from './defaults.js';
+import type { Shell } from './machines.js';
+import { type TarEntry, tarOf } from './tar.js';
+
+/** Where the agent keeps what it applied; its presence says that the node was bootstrapped. */
+const applied = '/var/lib/nix-infra/applied.json';
+
+/** True when an earlier run finished the bootstrap of this node: from then on its agent applies configurations. */
+export async function wasBootstrapped(shell: Shell): Promise<boolean> {
+  return (await shell.exec(`test -s ${applied}`)).code === 0;
+}
+
+export interface BootstrapInput {
+  node: string;
+  bundle: Bundle;
+  certificates: readonly TarEntry[];
+  onOutput: (line: string) => void;
+}
+
+/** Throws `node.not-nixos`, or `apply.rejected` / `ssh.command` with the end of the output when the switch fails. */
+export async function bootstrapNode(shell: Shell, input: BootstrapInput): Promise<void> {
+  const { node, bundle, certificates } = input;
+  if ((await shell.exec('test -e /etc/NIXOS')).code !== 0) {
+    throw new Problem('node.not-nixos', `${node} does not run NixOS`, {
+      node,
+      reason: 'there is no /etc/NIXOS on it',
+    });
+  }
+  await putCertificates(shell, node, certificates);
+  await putBundle(shell, bundle);
+  await switchTo(shell, input);
+}
+
+export function putCertificates(shell: Shell, node: string, files: readonly TarEntry[]): Promise<unknown> {
+  const command =
+    'set -e; mkdir -p /root/certs; chmod 700 /root/certs; tar -x --no-same-owner -p -f - -C /root/certs';
+  return must(shell, node, command, tarOf(files));
+}
+
+/**
+ * Puts the bundle to /etc/nixos. Files of a former bundle go, so that a module that was deleted does not stay in
+ * effect; what an installer wrote for this machine stays.
+ */
+export function putBundle(shell: Shell, bundle: Bundle): Promise<unknown> {
+  const entries = bundle.files.map(({ path, mode, sha256 }) => ({
+    path,
+    mode,
+    content: bundle.contents.get(sha256) ?? Buffer.alloc(0),
+  }));
+  const command = [
+    'set -e; new=/etc/nixos.new; rm -rf "$new"; mkdir -p "$new"',
+    'tar -x --no-same-owner -p -f - -C "$new"',
+    'for kept in hardware-configuration.nix networking.nix; do',
+    '  if [ -e "/etc/nixos/$kept" ]; then cp -p "/etc/nixos/$kept" "$new/"; fi',
+    'done',
+    'rm -rf /etc/nixos.old; if [ -e /etc/nixos ]; then mv /etc/nixos /etc/nixos.old; fi',
+    'mv "$new" /etc/nixos; rm -rf /etc/nixos.old; sync',
+  ].join('\n');
+  return must(shell, bundle.node, command, tarOf(entries));
+}
+
+/** The first switch. The note of what was applied is written only after it, so a failed or cut one is done again. */
+async function switchTo(shell: Shell, { node, bundle, onOutput }: BootstrapInput): Promise<void> {
+  const ran = await shell.exec(`${switchCommand(node)} 2>&1`, {
+    timeoutMs: upDefaults.bootstrapMs,
+    onLine: onOutput,
+  });
+  if (ran.code !== 0) {
+    throw new Problem('apply.rejected', `The first configuration of ${node} did not switch`, {
+      node,
+      reason: `nixos-rebuild ended with ${ran.code}`,
+      log: tail(ran.stdout + ran.stderr),
+    });
+  }
+  const note = `{"revision":"${bundle.revision}","system":"'"$(readlink -f /run/current-system)"'"}`;
+  await must(
+    shell,
+    node,
+    `set -e; mkdir -p -m 0700 /var/lib/nix-infra; echo '${note}' > ${applied}.part; sync; mv ${applied}.part ${applied}; sync`,
+  );
+}
+
+export function switchCommand(node: string): string {
+  return `nixos-rebuild switch --flake /etc/nixos#${node}`;
+}
+
+async function must(shell: Shell, node: string, command: string, input?: Buffer): Promise<void> {
+  const { code, stdout, stderr } = await shell.exec(command, input ? { stdin: input } : {});
+  if (code === 0) return;
+  throw new Problem('ssh.command', `A command on ${node} failed`, {
+    node,
+    reason: `it ended with ${code}`,
+    log: tail(`${stdout}\n${stderr}`),
+  });
+}
+
+/** The last 20 lines that are not blank. */
+export function tail(text: string): string[] {
+  return text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .slice(-20);
+}

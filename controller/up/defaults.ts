@@ -1,0 +1,19 @@
+/** Times of the convergence, each with its reason. Milliseconds. */
+export const upDefaults = {
+  /** From power-on until sshd answers. A cloud server takes 20 to 60 s; an installer may reboot once more. */
+  bootMs: 300_000,
+  /** For a command on a node that is up already; a person waits for it. */
+  reachMs: 30_000,
+  /** First `nixos-rebuild switch` of a node: downloads a system of about 1 GB. */
+  bootstrapMs: 1_800_000,
+  /** From the last control node's switch until a controller has a quorum of etcd and answers. */
+  controllerMs: 120_000,
+  /** From a node's switch until its agent holds a session. It retries with at most some 10 s between attempts. */
+  agentMs: 120_000,
+  /** One deploy of one node, from the order to its result; the agent's own limit for a build lies below. */
+  deployMs: 1_800_000,
+  /** How often a state is asked for while waiting; a call costs a controller some reads of etcd. */
+  pollMs: 500,
+  /** Commands of a person on a node: as long as they like, within a day. */
+  commandMs: 86_400_000,
+} as const;

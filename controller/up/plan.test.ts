@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+import { parseClusterConfig } from '../project/cluster-config.js';
+import { describeStep, lanesByGroup, type Plan, planUp, renderPlan } from './plan.js';
+
+const { nodes } = parseClusterConfig(`name: demo
+nixos: "25.05"
+nodes:
+  control: [etcd001]
+  cluster:
+    registry001: { services: [services] }
+    worker001: { services: [backends] }
+    worker002: { services: [backends] }
+  ingress: { ingress001: { services: [frontends] } }
+`);
+const all = new Set(nodes.map(({ name }) => name));
+const none = new Set<string>();
+const brief = (plan: Plan) =>
+  plan.phases.map(
+    ({ name, lanes }) =>
+      `${name}: ${lanes.map((lane) => lane.map((step) => ('node' in step ? step.node : '*')).join('>')).join(' ')}`,
+  );
+const deploys = ['deploy: etcd001', 'deploy: registry001 worker001>worker002', 'deploy: ingress001'];
+
+describe('plan of up', () => {
+  it('does everything where nothing is', () => {
+    expect(brief(planUp(nodes, { servers: none, connected: none, registered: none }))).toEqual([
+      'servers: etcd001 registry001 worker001 worker002 ingress001',
+      'ssh: etcd001 registry001 worker001 worker002 ingress001',
+      'control plane: etcd001',
+      'controllers: *',
+      'overlay: registry001>worker001>worker002>ingress001',
+      'nodes: registry001 worker001 worker002 ingress001',
+      'register: etcd001 registry001 worker001 worker002 ingress001',
+      'agents: etcd001 registry001 worker001 worker002 ingress001',
+      ...deploys,
+    ]);
+  });
+
+  it('does what is left where half is there', () => {
+    const connected = new Set(['etcd001', 'worker001']);
+    const servers = new Set([...connected, 'worker002']);
+    expect(brief(planUp(nodes, { servers, connected, registered: connected }))).toEqual([
+      'servers: registry001 ingress001',
+      'ssh: registry001 worker002 ingress001',
+      'controllers: *',
+      'overlay: registry001>worker001>worker002>ingress001',
+      'nodes: registry001 worker002 ingress001',
+      'register: registry001 worker002 ingress001',
+      'agents: registry001 worker002 ingress001',
+      ...deploys,
+    ]);
+  });
+
+  it('only compares revisions where all is there', () => {
+    expect(brief(planUp(nodes, { servers: all, connected: all, registered: all }))).toEqual([
+      'controllers: *',
+      'overlay: registry001>worker001>worker002>ingress001',
+      ...deploys,
+    ]);
+  });
+
+  it('never puts two nodes with a common group in different lanes', () => {
+    const [base] = nodes;
+    if (!base) throw new Error('no node');
+    const make = (name: string, ...services: (typeof base.services)[number][]) => ({
+      ...base,
+      name,
+      services,
+    });
+    const lanes = lanesByGroup([
+      make('a', 'backends'),
+      make('b', 'frontends'),
+      make('c', 'frontends', 'backends'),
+      make('d', 'services'),
+      make('e'),
+    ]);
+    expect(lanes.map((lane) => lane.map(({ name }) => name).join(''))).toEqual(['abc', 'd', 'e']);
+  });
+
+  it('can be read', () => {
+    const text = renderPlan(planUp(nodes, { servers: all, connected: all, registered: all }));
+    expect(text).toContain('deploy worker001, if its revision differs, then deploy worker002');
+    expect(describeStep({ kind: 'create', node: 'n', type: 'cpx22', location: 'hel1' })).toBe(
+      'create n (cpx22, hel1)',
+    );
+  });
+});

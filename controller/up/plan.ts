@@ -1,0 +1,186 @@
+/** What `up` is going to do, as data: computed from what is wanted and what is there, printed by --plan, run by execute.ts. */
+import type { NodeConfig } from '../project/cluster-config.js';
+
+export type Step =
+  | { kind: 'create'; node: string; type: string; location: string }
+  | { kind: 'reach'; node: string }
+  | { kind: 'bootstrap'; node: string }
+  | { kind: 'await-controller' }
+  | { kind: 'reserve-overlay'; node: string }
+  | { kind: 'register'; node: string }
+  | { kind: 'await-agent'; node: string }
+  | { kind: 'deploy'; node: string };
+
+export type PhaseName =
+  | 'servers'
+  | 'ssh'
+  | 'control plane'
+  | 'controllers'
+  | 'overlay'
+  | 'nodes'
+  | 'register'
+  | 'agents'
+  | 'deploy';
+
+/** Lanes run at the same time; the steps of one lane run one after the other. */
+export interface Phase {
+  name: PhaseName;
+  lanes: readonly (readonly Step[])[];
+}
+
+export interface Plan {
+  phases: readonly Phase[];
+}
+
+/** What is there. */
+export interface Observed {
+  /** Names of servers that exist. */
+  servers: ReadonlySet<string>;
+  /** Nodes whose agent holds a session. */
+  connected: ReadonlySet<string>;
+  /** Nodes that are registered with the address and groups they shall have. */
+  registered: ReadonlySet<string>;
+}
+
+/**
+ * The way from what is there to what is wanted. Empty phases are left out. Every node is looked at in `deploy`, because
+ * its revision is known only when all addresses are; a node that runs its revision already is not touched.
+ */
+export function planUp(nodes: readonly NodeConfig[], observed: Observed): Plan {
+  const fresh = nodes.filter(({ name }) => !observed.connected.has(name));
+  const control = fresh.filter(({ kind }) => kind === 'control');
+  const others = fresh.filter(({ kind }) => kind !== 'control');
+  const each = (
+    chosen: readonly NodeConfig[],
+    kind: 'reach' | 'bootstrap' | 'reserve-overlay' | 'register' | 'await-agent',
+  ) => chosen.map(({ name }): Step[] => [{ kind, node: name }]);
+
+  const phases: Phase[] = [
+    {
+      name: 'servers',
+      lanes: nodes
+        .filter(({ name }) => !observed.servers.has(name))
+        .map(({ name, type, location }) => [{ kind: 'create', node: name, type, location }]),
+    },
+    { name: 'ssh', lanes: each(fresh, 'reach') },
+    { name: 'control plane', lanes: each(control, 'bootstrap') },
+    { name: 'controllers', lanes: [[{ kind: 'await-controller' }]] },
+    // One after the other: each takes the lowest free subnet, and a cluster is easier to read in order.
+    {
+      name: 'overlay',
+      lanes: [
+        nodes
+          .filter(({ kind }) => kind !== 'control')
+          .map(({ name }) => ({ kind: 'reserve-overlay', node: name })),
+      ],
+    },
+    { name: 'nodes', lanes: each(others, 'bootstrap') },
+    {
+      name: 'register',
+      lanes: each(
+        nodes.filter(({ name }) => !observed.registered.has(name)),
+        'register',
+      ),
+    },
+    { name: 'agents', lanes: each(fresh, 'await-agent') },
+    ...deployPhases(nodes),
+  ];
+  return { phases: phases.filter(({ lanes }) => lanes.some((lane) => lane.length > 0)) };
+}
+
+/** Deploys of these nodes alone: control nodes one by one, then cluster nodes by group, then ingress nodes one by one. */
+export function planDeploy(nodes: readonly NodeConfig[]): Plan {
+  return {
+    phases: [{ name: 'controllers', lanes: [[{ kind: 'await-controller' }]] }, ...deployPhases(nodes)],
+  };
+}
+
+/** The step-by-step road: these servers alone, which must exist, become nodes. `present` are all servers there are. */
+export function planBootstrap(nodes: readonly NodeConfig[], present: readonly NodeConfig[]): Plan {
+  const each = (kind: 'reach' | 'bootstrap' | 'register' | 'await-agent') =>
+    nodes.map(({ name }): Step[] => [{ kind, node: name }]);
+  const overlay = present.filter(({ kind }) => kind !== 'control');
+  const isControl = nodes.every(({ kind }) => kind === 'control');
+  const controllers: Phase = { name: 'controllers', lanes: [[{ kind: 'await-controller' }]] };
+  const reserve: Phase = {
+    name: 'overlay',
+    lanes: [overlay.map(({ name }) => ({ kind: 'reserve-overlay', node: name }))],
+  };
+  const bootstrap: Phase = { name: isControl ? 'control plane' : 'nodes', lanes: each('bootstrap') };
+  const phases: Phase[] = [
+    { name: 'ssh', lanes: each('reach') },
+    // A control plane has to stand before it can answer; every other node needs its answer first.
+    ...(isControl ? [bootstrap, controllers] : [controllers, reserve, bootstrap]),
+    { name: 'register', lanes: each('register') },
+    { name: 'agents', lanes: each('await-agent') },
+  ];
+  return { phases: phases.filter(({ lanes }) => lanes.some((lane) => lane.length > 0)) };
+}
+
+/** The step-by-step road: servers and nothing else. */
+export function planProvision(nodes: readonly NodeConfig[], servers: ReadonlySet<string>): Plan {
+  const create = nodes
+    .filter(({ name }) => !servers.has(name))
+    .map(({ name, type, location }): Step[] => [{ kind: 'create', node: name, type, location }]);
+  const phases: Phase[] = [
+    { name: 'servers', lanes: create },
+    { name: 'ssh', lanes: nodes.map(({ name }): Step[] => [{ kind: 'reach', node: name }]) },
+  ];
+  return { phases: phases.filter(({ lanes }) => lanes.length > 0) };
+}
+
+function deployPhases(nodes: readonly NodeConfig[]): Phase[] {
+  const deploy = ({ name }: NodeConfig): Step => ({ kind: 'deploy', node: name });
+  const ofKind = (kind: NodeConfig['kind']) => nodes.filter((node) => node.kind === kind);
+  const stages = [[ofKind('control')], lanesByGroup(ofKind('cluster')), [ofKind('ingress')]];
+  return stages
+    .map(
+      (lanes): Phase => ({
+        name: 'deploy',
+        lanes: lanes.filter((lane) => lane.length > 0).map((lane) => lane.map(deploy)),
+      }),
+    )
+    .filter(({ lanes }) => lanes.length > 0);
+}
+
+/** Nodes that share a service group are in one lane, so that two copies of an app are never changed at once. */
+export function lanesByGroup(nodes: readonly NodeConfig[]): NodeConfig[][] {
+  let lanes: NodeConfig[][] = [];
+  for (const node of nodes) {
+    const shares = (lane: NodeConfig[]) =>
+      lane.some((other) => other.services.some((group) => node.services.includes(group)));
+    const joined = lanes.filter(shares);
+    lanes = [...lanes.filter((lane) => !joined.includes(lane)), [...joined.flat(), node]];
+  }
+  return lanes;
+}
+
+/** The plan as a person reads it. */
+export function renderPlan(plan: Plan): string {
+  const lines = plan.phases.flatMap(({ name, lanes }, index) => [
+    `${index + 1}. ${name}`,
+    ...lanes.map((lane) => `     ${lane.map(describeStep).join(', then ')}`),
+  ]);
+  return `${lines.join('\n')}\n`;
+}
+
+export function describeStep(step: Step): string {
+  switch (step.kind) {
+    case 'create':
+      return `create ${step.node} (${step.type}, ${step.location})`;
+    case 'await-controller':
+      return 'wait for a controller';
+    case 'reserve-overlay':
+      return `overlay address of ${step.node}`;
+    case 'await-agent':
+      return `wait for the agent of ${step.node}`;
+    case 'reach':
+      return `reach ${step.node} over SSH`;
+    case 'bootstrap':
+      return `bootstrap ${step.node}, unless it was`;
+    case 'register':
+      return `register ${step.node}`;
+    case 'deploy':
+      return `deploy ${step.node}, if its revision differs`;
+  }
+}

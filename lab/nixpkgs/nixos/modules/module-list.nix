@@ -1,0 +1,25 @@
+# Every module a system of the lab consists of before the user's own.
+[
+  ./misc/assertions.nix
+  ./misc/nixpkgs.nix
+  ./misc/version.nix
+  ./misc/machine.nix
+  ./system/systemd.nix
+  ./system/tmpfiles.nix
+  ./system/etc.nix
+  ./system/activation.nix
+  ./system/top-level.nix
+  ./config/system-path.nix
+  ./config/users-groups.nix
+  ./config/networking.nix
+  ./security/acme.nix
+  ./services/firewall.nix
+  ./services/openssh.nix
+  ./services/etcd.nix
+  ./services/flannel.nix
+  ./services/haproxy.nix
+  ./services/docker-registry.nix
+  ./services/nginx.nix
+  ./services/nix.nix
+  ./virtualisation/containers.nix
+]

@@ -1,0 +1,79 @@
+# The agent: dials the controllers, applies configurations, registers the healthy apps of its node.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  inherit (lib) mkOption types;
+  cfg = config.infrastructure.agent;
+  cluster = config.infrastructure.cluster;
+  certificates = config.infrastructure.certificates;
+  inherit (cluster) node;
+
+  tls = {
+    inherit (certificates) ca;
+    cert = "${certificates.directory}/${node.name}-client-tls.cert.pem";
+    key = "${certificates.directory}/${node.name}-client-tls.key.pem";
+  };
+  configFile = pkgs.writeText "nix-infra-agent.json" (
+    builtins.toJSON {
+      inherit (cluster) cluster;
+      node = node.name;
+      controllers = map (member: "${member.ipv4}:${toString cluster.controllerPort}") cluster.control;
+      inherit tls;
+      etcd = tls // {
+        endpoints = map (member: "https://${member.name}:2379") cluster.control;
+      };
+      appsDir = "/etc/nix-infra/apps.d";
+      stateDir = "/var/lib/nix-infra";
+      configDir = "/etc/nixos";
+      activator = "nixos";
+    }
+  );
+in
+{
+  options.infrastructure.agent = {
+    enable = lib.mkEnableOption "the nix-infra agent";
+    package = mkOption {
+      type = types.package;
+      default = pkgs.nodejs_24;
+      defaultText = lib.literalExpression "pkgs.nodejs_24";
+      description = "Node.js that runs the agent.";
+    };
+  };
+
+  config = lib.mkIf cfg.enable {
+    environment.etc."nix-infra/agent.json".source = configFile;
+
+    systemd.services.nix-infra-agent = {
+      description = "nix-infra agent";
+      wantedBy = [ "multi-user.target" ];
+      wants = [ "network-online.target" ];
+      after = [ "network-online.target" ];
+      # A node whose agent gave up is lost to the cluster: never stop trying.
+      startLimitIntervalSec = 0;
+      # Switches run in transient units of their own, so that a switch may replace the agent that asked for it.
+      path = [
+        pkgs.coreutils
+        pkgs.iproute2
+        config.systemd.package
+        config.nix.package
+        # nixos-rebuild has been renamed and rewritten between releases: take the one of the running system.
+        "/run/current-system/sw"
+      ];
+      serviceConfig = {
+        ExecStart = "${cfg.package}/bin/node --enable-source-maps ${../nix-infra/agent.cjs} --config ${configFile}";
+        Restart = "always";
+        RestartSec = "2s";
+        # Extra authorities would cost start-up time and belong to nobody this process should trust.
+        UnsetEnvironment = [ "NODE_EXTRA_CA_CERTS" ];
+        StateDirectory = "nix-infra";
+        StateDirectoryMode = "0700";
+        # No sandbox: it writes /etc/nixos, starts units, and a build below it sets its own personality and namespaces,
+        # which restrictions inherited from here would break.
+      };
+    };
+  };
+}

@@ -1,0 +1,3 @@
+{
+  infrastructure.registry.enable = true;
+}

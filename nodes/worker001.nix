@@ -1,0 +1,6 @@
+{
+  infrastructure.hello = {
+    enable = true;
+    bindToIp = "[%%localhost.overlayIp%%]";
+  };
+}
