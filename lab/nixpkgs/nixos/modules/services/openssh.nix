@@ -66,7 +66,7 @@ in
       deps = [ "etc" ];
       # Only a configuration that sshd accepts reaches the running daemon.
       text = ''
-        if systemctl is-active --quiet ssh.service 2>/dev/null && sshd -t; then systemctl reload ssh.service; fi
+        if systemctl is-active --quiet ssh.service 2>/dev/null && sshd -t; then systemctl --no-block reload ssh.service; fi
       '';
     };
   };
