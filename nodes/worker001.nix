@@ -1,6 +1,7 @@
 {
   infrastructure.hello = {
     enable = true;
+    version = "v1";
     bindToIp = "[%%localhost.overlayIp%%]";
   };
 }
