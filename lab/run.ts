@@ -30,9 +30,13 @@ export function run(argv: readonly string[], options: RunOptions = {}): Promise<
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...options.env },
       cwd: options.cwd,
-      timeout: options.timeoutMs ?? labDefaults.commandMs,
-      killSignal: 'SIGKILL',
     });
+    // Not spawn's own timeout: its timer runs on, and holds this process, when the program does not exist.
+    const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? labDefaults.commandMs);
+    const done = (ran: Ran) => {
+      clearTimeout(timer);
+      resolve(ran);
+    };
     const out: string[] = [];
     const err: string[] = [];
     child.stdout.setEncoding('utf8').on('data', (text: string) => out.push(text));
@@ -40,8 +44,8 @@ export function run(argv: readonly string[], options: RunOptions = {}): Promise<
     if (options.onLine) createInterface({ input: child.stdout }).on('line', options.onLine);
     // A program may end without reading; that is no error of the caller's.
     child.stdin.on('error', () => undefined).end(options.input ?? '');
-    child.on('error', (error) => resolve({ code: 127, stdout: '', stderr: error.message }));
-    child.on('close', (code) => resolve({ code: code ?? 137, stdout: out.join(''), stderr: err.join('') }));
+    child.on('error', (error) => done({ code: 127, stdout: '', stderr: error.message }));
+    child.on('close', (code) => done({ code: code ?? 137, stdout: out.join(''), stderr: err.join('') }));
   });
 }
 

@@ -66,11 +66,9 @@ step(
 );
 
 const installed = () => {
-  const answer = spawnSync(
-    'dpkg-query',
-    ['-W', '-f', '${Package} ${db:Status-Abbrev}\n', ...debianPackages],
-    { encoding: 'utf8' },
-  );
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
+  const format = '${Package} ${db:Status-Abbrev}\n';
+  const answer = spawnSync('dpkg-query', ['-W', '-f', format, ...debianPackages], { encoding: 'utf8' });
   const have = new Set(
     answer.stdout
       .split('\n')

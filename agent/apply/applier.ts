@@ -134,7 +134,7 @@ export class Applier {
 
   async #take({ manifest, firstOnStream }: Order): Promise<void> {
     const { files, activator, clock, report } = this.parts;
-    const result = await files.result();
+    const result = (await files.result()) ?? (await firstResult(files));
     const currentSystem = await activator.currentSystem();
     const known = { result, currentSystem, nowMs: clock.now() };
     const todo = decide({ revision: manifest.revision, firstOnStream }, known, defaults.retryFailedMs);
@@ -310,4 +310,10 @@ export class Applier {
       }
     }
   }
+}
+
+/** What bootstrap left counts as a result, so that the first order after it does not apply the same files again. */
+async function firstResult(files: StateFiles): Promise<StoredResult | undefined> {
+  const applied = await files.applied();
+  return applied && { ...applied, outcome: 'applied', message: '', log: [], durationMs: 0, atMs: 0 };
 }

@@ -20,10 +20,10 @@ const read = (path: string) => readFile(path, 'utf8').catch(() => '');
 export type NodeSample = Omit<Health, 'failedUnits' | 'instances' | 'timeMs'>;
 
 export async function sampleNode(): Promise<NodeSample> {
-  const [load, meminfo, osRelease] = await Promise.all([
+  const [load, meminfo, version] = await Promise.all([
     read('/proc/loadavg'),
     read('/proc/meminfo'),
-    read('/etc/os-release'),
+    read('/run/current-system/nixos-version'),
   ]);
   const memory = parseMeminfo(meminfo);
   const disk = await statfs('/').catch(() => undefined);
@@ -34,6 +34,6 @@ export async function sampleNode(): Promise<NodeSample> {
     diskTotalBytes: disk ? disk.blocks * disk.bsize : 0,
     diskAvailableBytes: disk ? disk.bavail * disk.bsize : 0,
     overlayIp: overlayIp(networkInterfaces()),
-    nixosVersion: /^VERSION_ID="?([^"\n]*)/m.exec(osRelease)?.[1] ?? '',
+    nixosVersion: version.trim(),
   };
 }

@@ -11,10 +11,8 @@ export interface CommandResult {
   ms: number;
 }
 
-export interface Command {
-  /** Runs `nix-infra ARGS` in the project; throws when it fails. Output lines go to `onLine` as they come. */
-  (args: readonly string[], onLine?: (line: string) => void): Promise<CommandResult>;
-}
+/** Runs `nix-infra ARGS` in the project; throws when it fails. Output lines go to `onLine` as they come. */
+export type Command = (args: readonly string[], onLine?: (line: string) => void) => Promise<CommandResult>;
 
 /** Makes a runner of bin/nix-infra with these extra environment variables and working directory. */
 export function commandRunner(
