@@ -43,6 +43,9 @@ const paths = () => {
   };
 };
 
+/** Where `npm run demo` keeps its project. */
+export const demoProject = () => join(stateDir().root, 'demo');
+
 /** Starts the lab, building what is missing; a lab that runs with the same images is left alone. */
 export async function labUp(report: Report): Promise<Daemon> {
   await preflight(report);
@@ -64,6 +67,8 @@ export async function labDown(report: Report): Promise<void> {
   const daemon = await findDaemon();
   if (daemon) await stopDaemon(daemon);
   await rm(paths().dir, { recursive: true, force: true });
+  // The demo's project lives in the lab's folder, and its keys are of servers that end here.
+  await rm(demoProject(), { recursive: true, force: true });
   const { machines } = await destroyAll();
   report(`the lab is down; ${machines} machines removed`);
 }

@@ -1,14 +1,14 @@
 /** `npm run demo`: the whole main job on one machine. Everything goes through the product's own commands; see steps.ts. */
-import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Problem, renderProblem } from '../../shared/errors.js';
+import { demoProject } from '../cli.js';
 import { commandRunner } from './command.js';
 import { bringUp, downAndUp, makeProject, seeApp, startLab, updateUnderLoad } from './steps.js';
 import { printSummary } from './summary.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const project = join(process.env.NIX_INFRA_LAB_DIR ?? '/var/lib/nix-infra-lab', 'demo');
+const project = demoProject();
 const say = (line: string) => console.log(line === '' ? '' : `  ${line}`);
 
 const timings: [string, number][] = [];
@@ -47,7 +47,6 @@ async function demo(teardown: boolean): Promise<void> {
     await phase('teardown', async () => {
       await cluster.run(['down', '--yes'], say);
       await commandRunner(root, root)(['lab', 'down'], say);
-      rmSync(project, { recursive: true, force: true });
     });
   }
 }
