@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// `npm test`: lint, types, then every ring of tests. Fails on a skipped test: a skip in CI is a test that cannot fail.
+// `npm test`: lint, types, generated files, then every ring of tests. Fails on a skipped test: a skip in CI is a test that cannot fail.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,6 +23,8 @@ let skipped = [];
 try {
   run('lint', 'npx', ['biome', 'check', '.']);
   run('types', 'npx', ['tsc', '-p', 'tsconfig.json']);
+  run('generated wire code is current', process.execPath, ['scripts/proto.mjs', '--check']);
+  run('errors.md is current', process.execPath, ['scripts/docs.mjs', '--check']);
   for (const ring of ['unit', 'integration', 'lab']) {
     run(`tests: ${ring}`, 'npx', [
       'vitest',

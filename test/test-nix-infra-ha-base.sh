@@ -40,7 +40,9 @@ for argument in "$@"; do
 done
 ENV_FILE=${ENV_FILE:-$WORK_DIR/.env}
 CTRL=${CTRL:-"etcd001 etcd002 etcd003"}
-CLUSTER=${CLUSTER:-"registry001 worker001 worker002"}
+REGISTRY=${REGISTRY:-registry001}
+WORKERS=${WORKERS:-"worker001 worker002"}
+CLUSTER="$REGISTRY $WORKERS"
 INGRESS=${INGRESS:-ingress001}
 VERSION=${NIXOS_VERSION:-25.05}
 
@@ -78,7 +80,9 @@ infra cluster provision --batch --nixos-version="$VERSION" --node-names="$CTRL $
 echo "== control nodes"
 infra cluster init-ctrl --batch --nixos-version="$VERSION" --target="$CTRL" --cluster-uuid="$(cat /proc/sys/kernel/random/uuid)"
 echo "== cluster and ingress nodes"
-infra cluster init-node --batch --nixos-version="$VERSION" --target="$CLUSTER" --ctrl-nodes="$CTRL" \
+infra cluster init-node --batch --nixos-version="$VERSION" --target="$REGISTRY" --ctrl-nodes="$CTRL" \
+  --node-module=node_types/cluster_node.nix --service-group=""
+infra cluster init-node --batch --nixos-version="$VERSION" --target="$WORKERS" --ctrl-nodes="$CTRL" \
   --node-module=node_types/cluster_node.nix --service-group="backends services"
 infra cluster init-node --batch --nixos-version="$VERSION" --target="$INGRESS" --ctrl-nodes="$CTRL" \
   --node-module=node_types/ingress_node.nix --service-group="frontends"
@@ -106,7 +110,7 @@ for node in $CLUSTER $INGRESS; do
   check flannel "$node" "systemctl is-active flannel" active
   check confd "$node" "grep -q $node /root/test.txt && echo true" true
 done
-for node in worker001 worker002; do check app "$node" "systemctl is-active hello" active; done
+for node in $WORKERS; do check app "$node" "systemctl is-active hello" active; done
 check mesh "$INGRESS" "curl -s http://127.0.0.1:11211/ping" pong
 
 [ "$TEARDOWN" = no ] || teardown

@@ -96,9 +96,13 @@ function overridden(project: Project, options: Options): Project {
   };
 }
 
-/** Names in one word, separated by spaces. */
+function wordsIn(text: string | undefined): string[] {
+  return (text ?? '').split(/\s+/).filter((word) => word !== '');
+}
+
+/** Names in one word, separated by spaces; at least one. */
 export function namesIn(text: string | undefined): string[] {
-  const names = (text ?? '').split(/\s+/).filter((name) => name !== '');
+  const names = wordsIn(text);
   if (names.length === 0) throw new Problem('usage', 'No node is named');
   return names;
 }
@@ -159,7 +163,7 @@ const etcd: Work = async (project, options, _signal, words) => {
 /** cluster.yaml rules; a script that says something else should know. */
 function warnOfGroups(project: Project, names: readonly string[], given: string | undefined): void {
   if (given === undefined) return;
-  const wanted = namesIn(given).sort().join(' ');
+  const wanted = wordsIn(given).sort().join(' ');
   for (const { name, services } of project.config.nodes.filter((node) => names.includes(node.name))) {
     const written = [...services].sort().join(' ');
     if (written !== wanted) {

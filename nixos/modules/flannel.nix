@@ -81,6 +81,11 @@ in
       wants = [ "network-online.target" ];
       after = [ "network-online.target" ];
       startLimitIntervalSec = 0;
+      path = [ pkgs.iproute2 ];
+      # "After flannel" shall mean that the overlay address can be bound: flanneld says it is ready a moment earlier.
+      postStart = ''
+        until [ -n "$(ip -4 -o address show dev ${backend.interface} 2>/dev/null)" ]; do sleep 0.1; done
+      '';
       # flanneld masquerades only when told to; this keeps it so: instances must see the real address of their callers.
       environment.FLANNELD_IP_MASQ = "false";
       serviceConfig = {
