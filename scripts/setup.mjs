@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Everything a fresh machine needs before a command of this repository works: npm packages, Debian packages,
-// the Go daemons, the bundles in dist/. Every step is idempotent, says what it does, and is skipped when its result is there.
+// What a fresh machine needs before a command of this repository works: npm packages, Debian packages, the bundles
+// in dist/. (`nix-infra lab up` makes the rest: confd, flannel, Node 24, the image.) Every step is idempotent, says what it does, and is skipped when its result is there.
 // Plain Node without packages, because it is what installs them.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
