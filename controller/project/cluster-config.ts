@@ -13,7 +13,7 @@ export interface NodeConfig {
   kind: NodeKind;
   /** Groups whose apps the node reaches and may run; empty on control nodes. */
   services: readonly ServiceGroup[];
-  /** Server type of the provider, e.g. `cpx21`. */
+  /** Server type of the provider, e.g. `cpx22`. */
   type: string;
   location: string;
   /** For selectors: `--on @tag`. */
@@ -57,7 +57,7 @@ const shape = z.strictObject({
     })
     .prefault({}),
   defaults: z
-    .strictObject({ type: z.string().min(1).default('cpx21'), location: z.string().min(1).default('hel1') })
+    .strictObject({ type: z.string().min(1).default('cpx22'), location: z.string().min(1).default('hel1') })
     .prefault({}),
   overlay: z.strictObject({ backend: z.enum(['wireguard', 'vxlan']).default('wireguard') }).prefault({}),
   nodes: z.strictObject({ control: group, cluster: group.default([]), ingress: group.default([]) }),

@@ -13,6 +13,9 @@ export async function wasBootstrapped(shell: Shell): Promise<boolean> {
   return (await shell.exec(`test -s ${applied}`)).code === 0;
 }
 
+/** Held by the nixos-rebuild of a bootstrap and what it starts, so that a run after a killed one can wait for it. */
+const bootstrapLock = '/run/nix-infra-bootstrap.lock';
+
 export interface BootstrapInput {
   node: string;
   bundle: Bundle;
@@ -29,9 +32,23 @@ export async function bootstrapNode(shell: Shell, input: BootstrapInput): Promis
       reason: 'there is no /etc/NIXOS on it',
     });
   }
+  await settleFormer(shell, node);
   await putCertificates(shell, node, certificates);
   await putBundle(shell, bundle);
   await switchTo(shell, input);
+}
+
+/**
+ * Waits for what an `up` that was killed left running on the node: its nixos-rebuild, and the unit of the switch, which
+ * outlives nixos-rebuild. A second switch beside it would be refused, and its files would change under it.
+ */
+function settleFormer(shell: Shell, node: string): Promise<void> {
+  const waiting = [
+    `flock ${bootstrapLock} true`,
+    'while systemctl -q is-active nixos-rebuild-switch-to-configuration.service; do sleep 0.2; done',
+    'mkdir -p /run/nixos; flock /run/nixos/switch-to-configuration.lock true',
+  ].join('\n');
+  return must(shell, node, waiting, undefined, upDefaults.bootstrapMs);
 }
 
 export function putCertificates(shell: Shell, node: string, files: readonly TarEntry[]): Promise<unknown> {
@@ -64,7 +81,7 @@ export function putBundle(shell: Shell, bundle: Bundle): Promise<unknown> {
 
 /** The first switch. The note of what was applied is written only after it, so a failed or cut one is done again. */
 async function switchTo(shell: Shell, { node, bundle, onOutput }: BootstrapInput): Promise<void> {
-  const ran = await shell.exec(`${switchCommand(node)} 2>&1`, {
+  const ran = await shell.exec(`flock ${bootstrapLock} ${switchCommand(node)} 2>&1`, {
     timeoutMs: upDefaults.bootstrapMs,
     onLine: onOutput,
   });
@@ -87,8 +104,17 @@ export function switchCommand(node: string): string {
   return `nixos-rebuild switch --flake /etc/nixos#${node}`;
 }
 
-async function must(shell: Shell, node: string, command: string, input?: Buffer): Promise<void> {
-  const { code, stdout, stderr } = await shell.exec(command, input ? { stdin: input } : {});
+async function must(
+  shell: Shell,
+  node: string,
+  command: string,
+  input?: Buffer,
+  timeoutMs?: number,
+): Promise<void> {
+  const { code, stdout, stderr } = await shell.exec(command, {
+    ...(input ? { stdin: input } : {}),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  });
   if (code === 0) return;
   throw new Problem('ssh.command', `A command on ${node} failed`, {
     node,
