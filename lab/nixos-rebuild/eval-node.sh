@@ -19,7 +19,8 @@ flake() { # COMMAND NODE ATTRIBUTE [ARG...]
 }
 
 quietly() { # The note about the lock file that is not written says nothing here.
-  "$@" 2> >(grep -v -e '^warning: not writing modified lock file' -e "^• \(Added\|Updated\) input" -e "^    '\(path\|github\):" -e '^  → ' >&2 || true)
+  # A pipe, because nobody waits for a process substitution.
+  { "$@" 2>&1 >&3 | { grep -v -e '^warning: not writing modified lock file' -e "^• \(Added\|Updated\) input" -e "^    '\(path\|github\):" -e '^  → ' >&2 || true; }; } 3>&1
 }
 
 case ${1-} in
