@@ -24,6 +24,8 @@ export const labDefaults = {
   pollMs: 20,
   /** All machines are uid 0 of one host and share its inotify instances: 128 end at about 12 machines. */
   inotifyInstances: 1024,
+  /** How often a command inside a machine is told to go on (ms): a reboot is held up by at most this. */
+  nudgeMs: 100,
   /** A command of the driver (ip, cp, mount) that takes longer hangs (ms). */
   commandMs: 60_000,
   /** Build of the image over a slow mirror (ms). It needs about a minute over a fast one. */

@@ -18,6 +18,8 @@ export interface RunOptions {
   input?: string;
   /** The program is killed after this long (ms); default `labDefaults.commandMs`. */
   timeoutMs?: number;
+  /** Continues the program when it stops itself: see `exec` of the nspawn driver. */
+  unstoppable?: boolean;
   /** Told every line of stdout as it comes. */
   onLine?(line: string): void;
 }
@@ -33,8 +35,12 @@ export function run(argv: readonly string[], options: RunOptions = {}): Promise<
     });
     // Not spawn's own timeout: its timer runs on, and holds this process, when the program does not exist.
     const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? labDefaults.commandMs);
+    const nudge = options.unstoppable
+      ? setInterval(() => child.kill('SIGCONT'), labDefaults.nudgeMs)
+      : undefined;
     const done = (ran: Ran) => {
       clearTimeout(timer);
+      clearInterval(nudge);
       resolve(ran);
     };
     const out: string[] = [];

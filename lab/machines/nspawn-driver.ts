@@ -134,7 +134,9 @@ class NspawnDriver implements MachineDriver {
     if (!init) throw new Problem('lab.failed', `Machine ${id} does not run`, { next: 'start it first' });
     const enter = ['nsenter', '-t', String(init.pid), '-m', '-u', '-i', '-n', '-p', '-C'];
     const env = ['env', '-i', '--chdir=/', `PATH=${loginPath}`, 'HOME=/root', 'USER=root', 'LANG=C.UTF-8'];
-    return run([...enter, ...env, ...argv]);
+    // A machine that goes down stops (SIGSTOP) every process inside before it kills them. nsenter then stops itself too, never
+    // reaps its dead child, and that zombie keeps the machine's pid namespace, and so its reboot, from ending.
+    return run([...enter, ...env, ...argv], { unstoppable: true });
   }
 
   private async make(spec: MachineSpec): Promise<void> {
