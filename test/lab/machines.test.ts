@@ -113,6 +113,24 @@ describe('real machines', () => {
     expect(after).toBeDefined();
   });
 
+  it('are not held up in a reboot by a command that runs inside', async () => {
+    const running = driver.exec('m2', ['sleep', '300']);
+    const started = performance.now();
+    await inside('m2', ['systemctl', 'reboot']);
+    expect((await running).code).not.toBe(0);
+    expect(performance.now() - started).toBeLessThan(30_000);
+    expect(
+      await until(
+        () =>
+          driver.exec('m2', ['true']).then(
+            (ran) => ran.code === 0,
+            () => false,
+          ),
+        20_000,
+      ),
+    ).toBe(true);
+  });
+
   it('are off after a poweroff from inside', async () => {
     await inside('m2', ['systemctl', 'poweroff']);
     expect(await until(async () => (await driver.state('m2')) === 'off', 20_000)).toBe(true);
