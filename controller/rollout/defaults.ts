@@ -1,0 +1,27 @@
+/** Every number of rollouts and of the election, with its reason. Milliseconds unless the name says otherwise. */
+export const rolloutDefaults = {
+  /** One node of a group at a time: the smallest step there is. */
+  maxUnavailable: 1,
+  /** A request may take this long to end after its instance left the mesh; haproxy's old process goes after 30 s at the latest. */
+  drainMs: 30_000,
+  /** Switching (at most some 10 s), settling, a new connection, and a change of leader or of etcd's leader in between. */
+  confirmMs: 120_000,
+  /** More than confirmMs and a boot: a node that was cut off is back on its old system by then, and says so. */
+  unreachableMs: 240_000,
+  /** Some hundred nodes at half a minute each would need more: then it is said. */
+  deadlineMs: 3_600_000,
+  /** The way back may take this long after the deadline or a failure before it is called failed: a node needs about a minute. */
+  undoMs: 1_800_000,
+  /** Nodes build at the same time; a large closure over a slow line takes minutes. */
+  prepareMs: 3_600_000,
+  /** A plan that nobody started is forgotten after this. */
+  planKeptMs: 3_600_000,
+  /** Ended rollouts that are kept, newest first: enough to see a week of daily work. */
+  rolloutsKept: 50,
+  /** Lease of the leader, seconds. etcd takes a lease away 0 to 1 s late, and a successor must act within 10 s. */
+  leaderTtlS: 5,
+  /** Between two looks when nothing tells of a change: bounds how late a deadline is noticed. */
+  tickMs: 1_000,
+  /** After a failed call of etcd. */
+  retryMs: 500,
+} as const;
