@@ -14,7 +14,7 @@ const polite: Rules = { deletesForeign: false, yieldsTo: (_key, other) => other 
 
 describe('repairOf', () => {
   const put: Repair = { do: 'put', key: '/k', value: 'v' };
-  const remove: Repair = { do: 'delete', key: '/k', modRevision: 7, createRevision: 7 };
+  const remove: Repair = { do: 'delete', key: '/k', modRevision: 7 };
   it.each<[string, string | undefined, Entry | undefined, Rules, Repair | undefined]>([
     ['absent', 'v', undefined, plain, put],
     ['right', 'v', entry('v', '1'), plain, undefined],
