@@ -136,13 +136,17 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
         healthIntervalMs = command.value.healthIntervalMs || defaults.healthIntervalMs;
         return;
       case 'desired':
-        return applier.order(command.value);
+        applier.order(command.value);
+        return;
       case 'prepare':
-        return preparer.prepare(command.value);
+        preparer.prepare(command.value);
+        return;
       case 'barrierReply':
-        return barriers.onReply(command.value);
+        barriers.onReply(command.value);
+        return;
       case 'confirm':
-        return confirmation.onConfirm(command.value);
+        confirmation.onConfirm(command.value);
+        return;
     }
   }
 
