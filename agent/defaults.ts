@@ -85,4 +85,14 @@ export const agentDefaults = {
   logLineChars: 500,
   /** Instance lease, seconds: haproxy's own check takes a dead backend out long before. */
   leaseTtlS: 15,
+
+  // The mesh: what the node's haproxy serves.
+  /** How often haproxy is asked: bounds how late a drop is known, and costs it less than a millisecond. */
+  meshPollMs: 250,
+  /** One answer of haproxy; it takes milliseconds, also with 1,000 backends. */
+  meshReadMs: 2_000,
+  /** Largest answer: 450 bytes per server, so some 18,000 servers. */
+  meshReadBytes: 8 * 1024 * 1024,
+  /** A haproxy that does not answer for this long is gone; a restart takes less. */
+  meshGoneMs: 1_000,
 } as const;
