@@ -17,7 +17,7 @@ export interface Reporter {
   result(result: StoredResult): void;
 }
 
-export type ApplierParts = Omit<JobRunParts, 'onPhase' | 'isStopped'> & {
+export type ApplierParts = Omit<JobRunParts, 'onPhase' | 'isStopped' | 'isSuperseded'> & {
   clock: Clock;
   log: Logger;
   turn: Turn;
@@ -134,6 +134,7 @@ export class Applier {
       {
         ...this.parts,
         isStopped: () => this.#stopped,
+        isSuperseded: () => this.#waiting !== undefined,
         onPhase: (now, message) => {
           this.#job = now;
           this.#lastMessage = message;

@@ -34,6 +34,8 @@ export interface JobRunParts {
   onPhase(job: Job, message: string): void;
   /** True when this process shall end: the job goes on in the next. */
   isStopped(): boolean;
+  /** True when a newer order waits: this one will not be confirmed any more. */
+  isSuperseded(): boolean;
 }
 
 /** The process ends; what is on disk is taken up by the next one. */
@@ -169,6 +171,8 @@ export class JobRun {
     try {
       while (!confirmation.isConfirmed(nonce)) {
         const late = clock.now() > this.#deadline() + defaults.watchdogSlackMs;
+        if (this.parts.isSuperseded())
+          return await this.#goBack({ message: 'a newer order came before it was confirmed', log: [] });
         // Long after its time the watchdog is gone: somebody ended it.
         if (late || (await activator.verdict(nonce)) === 'restore')
           return await this.#goBack({ message: cutOff, log: [] });
