@@ -75,7 +75,7 @@ in
     infrastructure.apps.hello = {
       group = "frontends";
       port = cfg.bindToPort;
-      inherit (cfg) bindToIp;
+      inherit (cfg) bindToIp version;
       health = {
         kind = "http";
         path = "/ping";
