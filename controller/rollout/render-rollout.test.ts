@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Phase } from '../../proto/gen/nixinfra/v1/agent.js';
-import { eventsBetween, type RolloutView } from './events.js';
+import { eventsBetween, type RolloutEvent, type RolloutView } from './events.js';
 import { linesAbove, rolloutFrame, rolloutLines } from './render-rollout.js';
 import { sampleNode, sampleRollout } from './testing/sample-rollout.js';
 
@@ -77,21 +77,21 @@ describe('lines of a rollout', () => {
     expect(lines(true)).toContain('   two            activating: a b [2Jc');
   });
 
-  it.each([
+  const shared: [RolloutEvent, string][] = [
     [
       {
         type: 'stopped',
         cause: { code: 'x', node: 'two', message: 'bad\nline', log: [] },
         undo: true,
-      } as const,
+      },
       '== stopped: two: bad line\n   nodes that were moved go back',
     ],
     [
-      { type: 'ended', rollout: 'r-1', state: 'undone', elapsedMs: 5_000, counts: { undone: 2 } } as const,
+      { type: 'ended', rollout: 'r-1', state: 'undone', elapsedMs: 5_000, counts: { undone: 2 } },
       'rollout r-1 undone after 5.0s: 2 back',
     ],
     [
-      { type: 'lock-waiting', rollout: 'r-1', who: 'a@b', why: 'x', sinceMs: 0 } as const,
+      { type: 'lock-waiting', rollout: 'r-1', who: 'a@b', why: 'x', sinceMs: 0 },
       'waiting for rollout r-1 of a@b (x), which runs since 1970-01-01T00:00:00.000Z',
     ],
     [
@@ -102,10 +102,11 @@ describe('lines of a rollout', () => {
         message: 'm',
         log: [],
         elapsedMs: 1_000,
-      } as const,
+      },
       '   n              FAILED: rejected: m                         1.0s',
     ],
-  ])('%j', (event, text) => {
+  ];
+  it.each(shared)('%j', (event, text) => {
     expect(rolloutLines(event, { verbose: false })).toBe(text);
     expect(linesAbove(event)).toBe(text);
   });
