@@ -16,7 +16,7 @@ export interface ConnectionOptions {
   controllers: readonly { name: string; address: string }[];
   credentials: ChannelCredentials;
   /** For tests that do not want to wait as long. */
-  times?: Partial<Pick<typeof operatorDefaults, 'connectMs' | 'unansweredMs' | 'retryMs' | 'callMs'>>;
+  times?: Partial<Record<'connectMs' | 'unansweredMs' | 'retryMs' | 'callMs', number>>;
 }
 
 export type Unary<Request, Response> = (

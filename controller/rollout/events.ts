@@ -22,7 +22,8 @@ export type RolloutEvent =
   | { type: 'lock-waiting'; rollout: string; who: string; why: string; sinceMs: number }
   /** The plan that was shown does not hold any more; another one follows. */
   | { type: 'stale'; rollout: string }
-  | { type: 'started'; rollout: string }
+  /** `detached`: nobody here watches it. */
+  | { type: 'started'; rollout: string; detached: boolean }
   | { type: 'watching'; rollout: string; state: RolloutState; who: string; why: string; nodes: number }
   /** The state itself, for what draws instead of appending; no line of its own. */
   | { type: 'view'; view: RolloutView }

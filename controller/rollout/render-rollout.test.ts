@@ -33,7 +33,8 @@ const size = { columns: 120, rows: 40 };
 describe('frame of a rollout', () => {
   it('shows who leads, how long, and a line per node', () => {
     expect(rolloutFrame(running, 12_000, size)).toEqual([
-      `rollout ${id}  running  led by etcd001  10.0s  1 moved, 1 moving, 1 waiting`,
+      `rollout ${id}  running  led by etcd001  10.0s`,
+      '  1 moved, 1 moving, 1 waiting',
       '  wave 1  one            moved                                           8.1s',
       '  wave 2  two            moving: activating: a b [2Jc                    2.0s',
       '  wave 2  three          waiting                                             ',
@@ -41,10 +42,10 @@ describe('frame of a rollout', () => {
   });
 
   it('is never wider or higher than the terminal, and then shows what moves', () => {
-    const small = rolloutFrame(running, 12_000, { columns: 30, rows: 4 });
-    expect(small).toHaveLength(3);
-    expect(small[1]).toMatch(/two .*…$/);
-    expect(small[2]).toBe('  and 2 more nodes');
+    const small = rolloutFrame(running, 12_000, { columns: 30, rows: 5 });
+    expect(small).toHaveLength(4);
+    expect(small[2]).toMatch(/two .*…$/);
+    expect(small[3]).toBe('  and 2 more nodes');
     for (const line of small) expect(line.length).toBeLessThan(30);
   });
 

@@ -58,9 +58,11 @@ function sharedLine(event: RolloutEvent): string | undefined {
       return `waiting for rollout ${event.rollout} of ${event.who}${why}, which runs since ${since}`;
     }
     case 'stale':
-      return `the cluster changed after the plan ${event.rollout} was made; here is a new one`;
+      return `the cluster changed after the plan ${event.rollout} was made; planning again`;
     case 'started':
-      return `started ${event.rollout}`;
+      return event.detached
+        ? `started ${event.rollout}; watch it with \`nix-infra rollout watch ${event.rollout}\``
+        : undefined;
     case 'watching': {
       const why = event.why === '' ? '' : `: ${event.why}`;
       return `rollout ${event.rollout} of ${event.who}${why}; ${event.state}, nodes: ${event.nodes}`;
@@ -97,9 +99,9 @@ export interface FrameSize {
   rows: number;
 }
 
-const shortest = { columns: 20, rows: 4 } as const;
+const shortest = { columns: 20, rows: 5 } as const;
 
-/** The state of a rollout at a time (Unix ms), no wider and no higher than the terminal: a head, and a line per node. */
+/** The state of a rollout at a time (Unix ms), no wider and no higher than the terminal: two lines about all, and one per node. */
 export function rolloutFrame(view: RolloutView, nowMs: number, size: FrameSize): string[] {
   const { rollout, leader } = view;
   const end = isTerminal(rollout.state) ? rollout.endedMs : nowMs;
@@ -108,17 +110,18 @@ export function rolloutFrame(view: RolloutView, nowMs: number, size: FrameSize):
     stateText(rollout, nowMs),
     leader === '' ? 'nobody leads' : `led by ${leader}`,
     rollout.startedMs === 0 ? '' : formatDuration(end - rollout.startedMs),
-    countText(countStates(rollout.nodes)),
   ];
   const waves = wavesIn(rollout);
   const lines = rollout.nodes
     .slice()
     .sort((a, b) => a.wave - b.wave)
     .map((node) => ({ node, text: frameLine(node, view, nowMs, waves) }));
-  const room = Math.max(shortest.rows, size.rows) - 2;
+  const room = Math.max(shortest.rows, size.rows) - 3;
   const shown = within(lines, room);
   const columns = Math.max(shortest.columns, size.columns) - 1;
-  return [head.filter(Boolean).join('  '), ...shown].map((line) => cut(line, columns));
+  return [head.filter(Boolean).join('  '), `  ${countText(countStates(rollout.nodes))}`, ...shown].map(
+    (line) => cut(line, columns),
+  );
 }
 
 function frameLine(node: RolloutNode, view: RolloutView, nowMs: number, waves: readonly number[]): string {
