@@ -1,13 +1,5 @@
 /** Against real gRPC servers on loopback that die and come back, as controllers do. */
-import {
-  credentials,
-  Metadata,
-  Server,
-  ServerCredentials,
-  type ServerWritableStream,
-  type ServiceError,
-  status,
-} from '@grpc/grpc-js';
+import { credentials, Server, ServerCredentials, type ServerWritableStream } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   type OperatorServiceServer,
@@ -16,9 +8,12 @@ import {
   type WatchRolloutResponse,
 } from '../../proto/gen/nixinfra/v1/operator.js';
 import { sha256 } from '../../shared/bundle/manifest.js';
+import type { ErrorCode } from '../../shared/error-catalogue.js';
+import { Problem } from '../../shared/errors.js';
 import { parseOptions } from '../rollout/options.js';
 import type { RolloutState } from '../rollout/rollout.js';
 import { sampleNode, sampleRollout } from '../rollout/testing/sample-rollout.js';
+import { toServiceError } from '../server/status.js';
 import { Connection } from './connection.js';
 import { firstView, OperatorClient } from './operator-client.js';
 
@@ -58,15 +53,7 @@ function operator(...ports: number[]) {
   return client;
 }
 
-function refusal(code: string, more: Record<string, string | Buffer> = {}): ServiceError {
-  const metadata = new Metadata();
-  for (const [key, value] of Object.entries({ 'nix-infra-code': code, ...more })) metadata.set(key, value);
-  return Object.assign(new Error('refused'), {
-    code: status.FAILED_PRECONDITION,
-    details: 'refused',
-    metadata,
-  });
-}
+const refusal = (code: ErrorCode) => toServiceError(new Problem(code, 'refused'));
 
 const state = (name: RolloutState, leader = 'etcd001'): WatchRolloutResponse => ({
   rollout: JSON.stringify(sampleRollout([sampleNode('one')], { state: name })),
@@ -195,12 +182,20 @@ describe('planning and starting', () => {
   });
 
   it('brings the node and the log of a rejection along', async () => {
-    const details = { 'nix-infra-node': 'one', 'nix-infra-log-bin': Buffer.from('error: x\nat y') };
+    const sent = toServiceError(
+      new Problem('apply.rejected', 'one cannot build', {
+        node: 'one',
+        reason: 'x',
+        log: ['error: x', 'at y'],
+      }),
+    );
     const { port } = await controller({
-      planRollout: (call) => void call.emit('error', refusal('apply.rejected', details)),
+      planRollout: (call) => void call.emit('error', sent),
     });
     await expect(operator(port).planRollout(request, () => undefined, forever)).rejects.toMatchObject({
       code: 'apply.rejected',
+      message: 'one cannot build',
+      reason: 'x',
       node: 'one',
       log: ['error: x', 'at y'],
       exitCode: 4,
@@ -239,7 +234,7 @@ describe('planning and starting', () => {
   });
 
   it('has not when another is in the way, or the plan is old', async () => {
-    for (const code of ['rollout.locked', 'rollout.stale']) {
+    for (const code of ['rollout.locked', 'rollout.stale'] as const) {
       const { port } = await controller({
         startRollout: (_call, done) => done(refusal(code)),
         watchRollout: (call: WatchCall) => void call.write(state('planned')),

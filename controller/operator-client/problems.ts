@@ -1,8 +1,9 @@
 /** What went wrong in a call, as the problem that a person reads. */
 import { X509Certificate } from 'node:crypto';
 import { type ServiceError, status } from '@grpc/grpc-js';
+import { z } from 'zod';
 import { type ErrorCode, errorCatalogue } from '../../shared/error-catalogue.js';
-import { Problem, type ProblemDetails } from '../../shared/errors.js';
+import { Problem } from '../../shared/errors.js';
 import { parsePrincipalUri } from '../../shared/names.js';
 
 /** A server is a controller of this cluster when its URI SAN says so, whatever its host name is. */
@@ -17,15 +18,24 @@ export function identityError(der: Buffer, cluster: string): Error | undefined {
 }
 
 /**
- * A failed call as the problem it was on the controller, else by its status. The controller sends the code as metadata `nix-infra-code`, and
- * where there are any, the node as `nix-infra-node` and the log as `nix-infra-log-bin` (lines of UTF-8).
+ * A failed call as the problem it was on the controller, else by its status. The controller sends the code as metadata `nix-infra-code`
+ * and the rest of the problem as JSON in `nix-infra-problem-bin` (controller/server/status.ts).
  */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem || !(error instanceof Error)) return Problem.from(error);
   const { code, details } = error as ServiceError;
   const sent = sentCode(error);
-  if (sent)
-    return new Problem(sent, details || errorCatalogue[sent].title, sentDetails(error as ServiceError));
+  if (sent) {
+    const { message, node, where, reason, next, log } = sentDetails(error as ServiceError);
+    return new Problem(sent, message || details || errorCatalogue[sent].title, {
+      ...(node ? { node } : {}),
+      ...(where ? { where } : {}),
+      ...(reason ? { reason } : {}),
+      ...(next ? { next } : {}),
+      log: log ?? [],
+      cause: error,
+    });
+  }
   const unreachable = code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED || isCut(error);
   return Problem.from(error, unreachable ? 'controller.unreachable' : 'controller.refused', {
     reason: details || error.message,
@@ -55,12 +65,22 @@ function sentCode(error: Error): ErrorCode | undefined {
   return typeof sent === 'string' && Object.hasOwn(errorCatalogue, sent) ? (sent as ErrorCode) : undefined;
 }
 
-function sentDetails(error: ServiceError): ProblemDetails {
-  const [node] = error.metadata.get('nix-infra-node');
-  const [log] = error.metadata.get('nix-infra-log-bin');
-  return {
-    cause: error,
-    ...(typeof node === 'string' ? { node } : {}),
-    ...(Buffer.isBuffer(log) ? { log: log.toString('utf8').split('\n') } : {}),
-  };
+const text = z.string().optional();
+const sentShape = z.object({
+  message: text,
+  node: text,
+  where: text,
+  reason: text,
+  next: text,
+  log: z.array(z.string()).optional(),
+});
+
+/** Whatever of it can be read: the code alone says enough. */
+function sentDetails(error: ServiceError): z.infer<typeof sentShape> {
+  const [json] = error.metadata.get('nix-infra-problem-bin');
+  try {
+    return sentShape.parse(JSON.parse(String(json)));
+  } catch {
+    return {};
+  }
 }
