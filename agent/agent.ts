@@ -86,7 +86,11 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   const report: Reporter = {
     progress: (revision, phase, message, order) =>
       dialler.send({ $case: 'progress', value: { revision, phase: wirePhase[phase], message, order } }),
-    result: (result) => dialler.send({ $case: 'result', value: wireResult(result) }),
+    // What runs now goes first, so that whoever sees the result sees what it led to.
+    result: (result) =>
+      void sendHealth()
+        .catch((error: unknown) => log.warn({ err: error }, 'health could not be read'))
+        .then(() => dialler.send({ $case: 'result', value: wireResult(result) })),
   };
   const preparation = new Preparation({
     node,
@@ -152,8 +156,18 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
 
   async function sendHealth(): Promise<void> {
     if (!dialler.connected) return;
-    const [sample, failed] = await Promise.all([sampleNode(), activator.failedUnits().catch(() => [])]);
-    const health = { ...sample, failedUnits: failed, instances: apps.snapshot(), timeMs: clock.now() };
+    const [sample, failed, what] = await Promise.all([
+      sampleNode(),
+      activator.failedUnits().catch(() => []),
+      runs(),
+    ]);
+    const health = {
+      ...sample,
+      ...what,
+      failedUnits: failed,
+      instances: apps.snapshot(),
+      timeMs: clock.now(),
+    };
     dialler.send({ $case: 'health', value: health });
   }
 
