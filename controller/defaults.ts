@@ -19,6 +19,8 @@ export const controllerDefaults = {
   shutdownMs: 3_000,
   /** One etcd member's answer for `status`. A dead member must not make `status` slow. */
   memberMs: 1_500,
+  /** Changes of a rollout within this time are told together: below what a person sees as a delay. */
+  watchCoalesceMs: 50,
   /** Compare-and-set attempts for an overlay subnet; each lost one means another node took a subnet meanwhile. */
   overlayAttempts: 50,
   /** Longest wait until every haproxy has dropped an instance: confd and a reload take 0.2 s, an agent that looks for a new controller some seconds. */

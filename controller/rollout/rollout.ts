@@ -50,13 +50,32 @@ export type NodeState = (typeof nodeStates)[number];
 export const nodeTransitions: Readonly<Record<NodeState, readonly NodeState[]>> = {
   waiting: ['ordered', 'skipped'],
   ordered: ['moved', 'failed'],
-  moved: ['undo-ordered'],
-  failed: ['undo-ordered'],
+  // Straight to undo-failed: what it ran before is not known.
+  moved: ['undo-ordered', 'undo-failed'],
+  failed: ['undo-ordered', 'undo-failed'],
   'undo-ordered': ['undone', 'undo-failed'],
   undone: [],
   'undo-failed': [],
   skipped: [],
 };
+
+/** The rollout in its next state; throws on a step that the table does not have, which would be a defect of ours. */
+export function toState(rollout: Rollout, state: RolloutState, facts: Partial<Rollout> = {}): Rollout {
+  if (!rolloutTransitions[rollout.state].includes(state))
+    throw new Error(`a rollout cannot go from ${rollout.state} to ${state}`);
+  return { ...rollout, ...facts, state };
+}
+
+/** The node in its next state, likewise. */
+export function toNodeState(
+  node: RolloutNode,
+  state: NodeState,
+  facts: Partial<RolloutNode> = {},
+): RolloutNode {
+  if (!nodeTransitions[node.state].includes(state))
+    throw new Error(`a node of a rollout cannot go from ${node.state} to ${state}`);
+  return { ...node, ...facts, state };
+}
 
 export const outcomes = [
   'unchanged',
