@@ -152,8 +152,12 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
 
   async function sendHealth(): Promise<void> {
     if (!dialler.connected) return;
-    const [sample, failed] = await Promise.all([sampleNode(), activator.failedUnits().catch(() => [])]);
-    const health = { ...sample, failedUnits: failed, instances: apps.snapshot(), timeMs: clock.now() };
+    const [sample, failedUnits, running] = await Promise.all([
+      sampleNode(),
+      activator.failedUnits().catch(() => []),
+      runs(),
+    ]);
+    const health = { ...sample, ...running, failedUnits, instances: apps.snapshot(), timeMs: clock.now() };
     dialler.send({ $case: 'health', value: health });
   }
 
