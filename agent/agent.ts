@@ -86,7 +86,12 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   const report: Reporter = {
     progress: (revision, phase, message, order) =>
       dialler.send({ $case: 'progress', value: { revision, phase: wirePhase[phase], message, order } }),
-    result: (result) => dialler.send({ $case: 'result', value: wireResult(result) }),
+    result: (result) => {
+      // First what runs: whoever sees a result sees what it led to.
+      void sendHealth()
+        .catch((error: unknown) => log.warn({ err: error }, 'health could not be read'))
+        .then(() => dialler.send({ $case: 'result', value: wireResult(result) }));
+    },
   };
   const preparation = new Preparation({
     node,
