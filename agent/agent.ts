@@ -128,6 +128,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   const preparer = new Preparer({
     activator,
     preparation,
+    files,
     turn,
     clock,
     log,
@@ -173,6 +174,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     }
   }
 
+  await preparer.recover();
   await applier.recover();
   await apps.start();
   mesh.start();
