@@ -86,11 +86,12 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   const report: Reporter = {
     progress: (revision, phase, message, order) =>
       dialler.send({ $case: 'progress', value: { revision, phase: wirePhase[phase], message, order } }),
-    // What runs now goes first, so that whoever sees the result sees what it led to.
-    result: (result) =>
+    result: (result) => {
+      // First what runs: whoever sees a result sees what it led to.
       void sendHealth()
         .catch((error: unknown) => log.warn({ err: error }, 'health could not be read'))
-        .then(() => dialler.send({ $case: 'result', value: wireResult(result) })),
+        .then(() => dialler.send({ $case: 'result', value: wireResult(result) }));
+    },
   };
   const preparation = new Preparation({
     node,
@@ -127,6 +128,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   const preparer = new Preparer({
     activator,
     preparation,
+    files,
     turn,
     clock,
     log,
@@ -156,18 +158,12 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
 
   async function sendHealth(): Promise<void> {
     if (!dialler.connected) return;
-    const [sample, failed, what] = await Promise.all([
+    const [sample, failedUnits, running] = await Promise.all([
       sampleNode(),
       activator.failedUnits().catch(() => []),
       runs(),
     ]);
-    const health = {
-      ...sample,
-      ...what,
-      failedUnits: failed,
-      instances: apps.snapshot(),
-      timeMs: clock.now(),
-    };
+    const health = { ...sample, ...running, failedUnits, instances: apps.snapshot(), timeMs: clock.now() };
     dialler.send({ $case: 'health', value: health });
   }
 
@@ -178,6 +174,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     }
   }
 
+  await preparer.recover();
   await applier.recover();
   await apps.start();
   mesh.start();

@@ -9,11 +9,13 @@ import { wireChanges } from '../words.js';
 import type { Activator } from './activator.js';
 import type { JobPhase } from './job.js';
 import { type Preparation, Rejected } from './preparation.js';
+import type { StateFiles } from './state-files.js';
 import type { Turn } from './turn.js';
 
 export interface PreparerParts {
   activator: Pick<Activator, 'currentSystem'>;
   preparation: Preparation;
+  files: StateFiles;
   turn: Turn;
   clock: Clock;
   log: Logger;
@@ -21,19 +23,26 @@ export interface PreparerParts {
   answer(prepared: Prepared): void;
 }
 
+const answerFile = 'prepared.json';
+
 export class Preparer {
   #running: string | undefined;
   #waiting: { request: string; manifest: Manifest } | undefined;
-  /** The last request that did not become a system: asking again would not change it. */
-  #refused: Prepared | undefined;
+  /** The answer to the last request: it was true when it was asked for, and is what a plan was made from. */
+  #answered: Prepared | undefined;
   #queued = false;
 
   constructor(private readonly parts: PreparerParts) {}
 
+  /** What a former run of the agent answered. */
+  async recover(): Promise<void> {
+    this.#answered = await this.parts.files.read<Prepared>(answerFile);
+  }
+
   prepare({ request, manifest }: Prepare): void {
     if (!manifest || request === this.#running) return;
-    if (this.#refused?.request === request) {
-      this.parts.answer(this.#refused);
+    if (this.#answered?.request === request) {
+      this.parts.answer(this.#answered);
       return;
     }
     this.#waiting = { request, manifest };
@@ -58,7 +67,7 @@ export class Preparer {
   }
 
   async #carryOut(request: string, manifest: Manifest): Promise<void> {
-    const { preparation, clock, activator, log, progress, answer } = this.parts;
+    const { preparation, files, clock, activator, log, progress, answer } = this.parts;
     this.#running = request;
     const began = clock.now();
     const { revision } = manifest;
@@ -83,8 +92,12 @@ export class Preparer {
         changes: undefined,
         durationMs: clock.now() - began,
       };
-      this.#refused = prepared;
     }
+    this.#answered = prepared;
+    // Without it the revision is only looked at once more.
+    await files
+      .write(answerFile, prepared)
+      .catch((error: unknown) => log.warn({ err: error }, 'the answer cannot be written'));
     log.info({ request, revision, ok: prepared.ok, durationMs: prepared.durationMs }, 'prepared');
     answer(prepared);
   }

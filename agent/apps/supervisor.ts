@@ -177,7 +177,8 @@ export class AppSupervisor implements AppsControl {
       log.info({ app: app.id, unit: app.unit }, 'an app is declared');
       void this.#checkLoop(watched);
     }
-    for (const watched of this.#apps.values()) await this.#writeMeta(watched);
+    // Not waited for: an etcd that is away must not hold up what a node has to prove.
+    for (const watched of this.#apps.values()) void this.#writeMeta(watched);
     await this.#lookAtUnits();
   }
 
@@ -191,13 +192,14 @@ export class AppSupervisor implements AppsControl {
   /** Once per declaration: several nodes declare the same app, and none may overwrite the others for ever. */
   async #writeMeta(watched: Watched): Promise<void> {
     if (watched.metaWritten) return;
+    watched.metaWritten = true;
     const { app } = watched;
     try {
       const key = keys.metaData(app.group, app.name);
       const value = canonicalJson(app.metaData);
       if ((await this.parts.etcd.get(key))?.value.toString() !== value) await this.parts.etcd.put(key, value);
-      watched.metaWritten = true;
     } catch (error) {
+      watched.metaWritten = false;
       this.#complain(app.id, error);
     }
   }

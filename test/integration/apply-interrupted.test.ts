@@ -68,6 +68,16 @@ const phase = (name: string) =>
     return existsSync(job) && JSON.parse(readFileSync(job, 'utf8')).phase === name;
   });
 
+/** Orders, and returns while the activation is held. */
+async function activating(text: string, how: Parameters<typeof order>[1] = {}): Promise<string> {
+  set('hold-activate');
+  const before = activations();
+  const id = await order(text, { token: 7, ...how });
+  await until('the activation', 15_000, () => activations() > before);
+  expect(flake()).toBe(text);
+  return id;
+}
+
 /** The machine loses its power: every process of it dies, and it boots what it boots by default. */
 async function powerCut(): Promise<void> {
   await agent.kill('SIGKILL');
@@ -188,9 +198,7 @@ describe('a node that does not prove itself', () => {
   });
 
   it('goes back because nobody can log in any more', { timeout: 60_000 }, async () => {
-    set('hold-activate');
-    const id = await order('no ssh', { token: 7 });
-    await phase('activating');
+    const id = await activating('no ssh');
     set('ssh-broken');
     unset('hold-activate');
     await back(id, /login/);
@@ -204,20 +212,17 @@ describe('a node that does not prove itself', () => {
 
   it('goes back by its watchdog when no controller confirms', async () => {
     const { port } = controller;
-    set('hold-activate');
-    const id = await order('cut off', { token: 7, confirmMs: 6_000 });
-    await phase('activating');
+    const id = await activating('cut off', { confirmMs: 6_000 });
     await controller.stop();
     unset('hold-activate');
+    await until('the new system', 10_000, () => running() === 'cut off');
     await until('the way back', 20_000, () => flake() === 'leader again' && running() === 'leader again');
     controller = await cluster.controller('etcd001', port);
     await back(id, /watchdog/);
   });
 
   it('goes back by its watchdog also when the agent is gone', async () => {
-    set('hold-activate');
-    const id = await order('dead agent', { token: 7, confirmMs: 5_000 });
-    await phase('activating');
+    const id = await activating('dead agent', { confirmMs: 5_000 });
     await agent.kill('SIGKILL');
     unset('hold-activate');
     await until('the new system', 10_000, () => running() === 'dead agent');
@@ -227,10 +232,7 @@ describe('a node that does not prove itself', () => {
   });
 
   it('goes back by a power cut before it was confirmed', async () => {
-    set('hold-activate');
-    const id = await order('power', { token: 7 });
-    await phase('activating');
-    await until('the new files', 5_000, () => flake() === 'power');
+    const id = await activating('power');
     await powerCut();
     unset('hold-activate');
     agent.restart();
@@ -240,10 +242,8 @@ describe('a node that does not prove itself', () => {
 
 describe('an agent that dies in the middle of an order', () => {
   it('takes up the activation that went on without it, and does not start it again', async () => {
-    set('hold-activate');
     const before = activations();
-    const id = await order('second', { token: 7 });
-    await until('the activation', 10_000, () => activations() === before + 1);
+    const id = await activating('second');
     await agent.kill('SIGKILL');
     unset('hold-activate');
     agent.restart();
