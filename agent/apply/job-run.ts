@@ -6,7 +6,7 @@ import { Problem } from '../../shared/errors.js';
 import type { Clock } from '../clock.js';
 import { agentDefaults as defaults } from '../defaults.js';
 import { besideOf } from '../system/swap.js';
-import type { Activator } from './activator.js';
+import type { Activator, Ended } from './activator.js';
 import type { AppsControl } from './apps-control.js';
 import { advance, type Ending, type Job, type JobPhase } from './job.js';
 import type { MeshGate } from './mesh-gate.js';
@@ -42,6 +42,11 @@ export interface JobRunParts {
 export class Stopped extends Error {}
 
 const cutOff = 'the watchdog brought the node back: no confirmation in time';
+
+/** What an activation said that did not end well: often the reason why nobody could confirm it. */
+function wordsOf(activation: Ended | undefined): string[] {
+  return activation && activation.exit !== 0 ? activation.log : [];
+}
 
 export class JobRun {
   constructor(
@@ -138,7 +143,8 @@ export class JobRun {
     if (!(await activator.activationBegan())) await activator.startActivation(system);
     for (;;) {
       const end = await activator.activation();
-      if ((await activator.verdict(nonce)) === 'restore') return this.#goBack({ message: cutOff, log: [] });
+      if ((await activator.verdict(nonce)) === 'restore')
+        return this.#goBack({ message: cutOff, log: end && end !== 'cut' ? wordsOf(end) : [] });
       if (end) {
         const activation = end === 'cut' ? { exit: 1, log: ['the activation was cut off'] } : end;
         if ((await activator.currentSystem()) === system) {
@@ -160,7 +166,7 @@ export class JobRun {
     try {
       failure = await prover.prove(this.job);
     } catch (error) {
-      if (error instanceof Overtaken) return this.#goBack({ message: cutOff, log: [] });
+      if (error instanceof Overtaken) return this.#goBack({ message: cutOff, log: wordsOf(activation) });
       throw error;
     }
     // 4 says that units failed, which has been looked at: one that came up after all is up.
@@ -175,14 +181,14 @@ export class JobRun {
           return await this.#goBack({ message: 'a newer order came before it was confirmed', log: [] });
         // Long after its time the watchdog is gone: somebody ended it.
         if (late || (await activator.verdict(nonce)) === 'restore')
-          return await this.#goBack({ message: cutOff, log: [] });
+          return await this.#goBack({ message: cutOff, log: wordsOf(activation) });
         await this.#pause(clock, defaults.unitPollMs);
       }
     } finally {
       confirmation.end();
     }
     if ((await activator.claim(nonce, 'confirmed')) === 'restore')
-      return this.#goBack({ message: cutOff, log: [] });
+      return this.#goBack({ message: cutOff, log: wordsOf(activation) });
     await this.#enter('committing', failure ? { failure } : {});
   }
 
