@@ -14,6 +14,7 @@ import { type Preparation, Rejected } from './preparation.js';
 import { type Failure, lookBefore, Overtaken, type Prover } from './prover.js';
 import { bringBeside, keepPrevious, swapBack, swapIn } from './stage.js';
 import type { StateFiles } from './state-files.js';
+import { wayBack } from './way-back.js';
 
 export interface JobRunParts {
   configDir: string;
@@ -213,54 +214,25 @@ export class JobRun {
     await this.#enter('restoring', { failure }, failure.message);
   }
 
-  /** By the watchdog's own hand, whoever decided it: there is one way back. */
   async #restore(): Promise<void> {
-    const { activator, apps, configDir, clock } = this.parts;
-    const { revision, previousSystem, system = '', failure } = this.job;
-    // After a boot the boot default runs, and everything with it.
-    const rebooted = (await activator.bootId()) !== this.job.bootId;
-    const log: string[] = [];
-    if (!(rebooted && (await activator.currentSystem()) === previousSystem)) {
-      const nonce = await this.#claimRestore();
-      const running = (await activator.watchdogRuns()) || (await activator.restored(nonce));
-      if (!running) await activator.armWatchdog({ nonce, configDir, revision, previousSystem, confirmMs: 0 });
-      const deadline = clock.now() + defaults.restoreMs;
-      let end = await activator.restored(nonce);
-      while (!end && clock.now() < deadline) {
-        await this.#pause(clock, defaults.unitPollMs);
-        end = await activator.restored(nonce);
-        if (!end && !(await activator.watchdogRuns()))
-          end = (await activator.restored(nonce)) ?? { exit: 1, log: [] };
-      }
-      if (end?.exit !== 0) log.push(...(end?.log ?? ['the way back did not end']));
-    }
+    const { apps, configDir } = this.parts;
+    const { revision, failure } = this.job;
+    const { back, log } = await wayBack(this.parts, this.job, {
+      pause: () => this.#pause(this.parts.clock, defaults.unitPollMs),
+      rename: async (nonce) => {
+        this.job = { ...this.job, nonce };
+        await this.#persist(this.job);
+      },
+    });
     await swapBack(configDir, revision);
-    if (system !== previousSystem && (await activator.profileSystem()) === system)
-      await activator.commit(previousSystem);
     await apps.renew();
-    const back = (await activator.currentSystem()) === previousSystem;
+    const why = failure?.message ?? '';
     const ending: Ending = {
       outcome: back ? 'rolled-back' : 'unhealthy',
-      message: back ? (failure?.message ?? '') : `${failure?.message ?? ''}; and the way back failed`,
+      message: back ? why : `${why}; and the way back failed`,
       log: [...log.slice(-10), ...(failure?.log ?? [])],
     };
     await this.#enter('routing', { ending });
-  }
-
-  /** The nonce under which the way back is decided: another one where the old one was confirmed already. */
-  async #claimRestore(): Promise<string> {
-    const { activator, log } = this.parts;
-    const { nonce } = this.job;
-    const stands = await activator.claim(nonce, 'restore').catch((error: unknown) => {
-      // A full disk takes no verdict; the watchdog goes back all the same when its time is over.
-      log.error({ err: error }, 'no verdict can be written');
-      return 'restore' as const;
-    });
-    if (stands === 'restore') return nonce;
-    this.job = { ...this.job, nonce: `${nonce}-back` };
-    await this.#persist(this.job);
-    await activator.claim(this.job.nonce, 'restore');
-    return this.job.nonce;
   }
 
   async #route(): Promise<Ending> {
