@@ -181,8 +181,7 @@ describe('the reference cluster', () => {
 
   it('lets sshd take the key of the proof, and tells the agent where to put it', async () => {
     const toplevel = await build('worker001');
-    const { sshKeysFile, sshPort, proveSsh } = await jsonOf(toplevel, 'etc/nix-infra/agent.json');
-    expect({ sshKeysFile, sshPort, proveSsh }).toEqual({
+    expect(await jsonOf(toplevel, 'etc/nix-infra/agent.json')).toMatchObject({
       sshKeysFile: '/run/nix-infra/ssh-proof/root',
       sshPort: 22,
       proveSsh: true,
