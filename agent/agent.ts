@@ -170,7 +170,9 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   async function healthLoop(): Promise<void> {
     while (!stopped) {
       await sendHealth().catch((error: unknown) => log.warn({ err: error }, 'health could not be read'));
-      await clock.sleep(healthIntervalMs);
+      // Bootstrap notes what it applied after the switch that started us: whoever waits for that shall not wait long.
+      const noted = (await files.applied()) !== undefined;
+      await clock.sleep(noted ? healthIntervalMs : Math.min(healthIntervalMs, defaults.unnotedMs));
     }
   }
 

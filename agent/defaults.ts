@@ -17,6 +17,8 @@ export const agentDefaults = {
   receiveBytes: 8 * 1024 * 1024,
   /** Until the first Welcome names another one. */
   healthIntervalMs: 5_000,
+  /** Between two health reports until it is noted what was applied here; a bootstrap waits for that. */
+  unnotedMs: 500,
   /** Attempts to fetch files before a revision is given up, and the pause between: outlasts a change of controller. */
   fetchAttempts: 8,
   fetchRetryMs: 1_000,

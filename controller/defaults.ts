@@ -21,6 +21,8 @@ export const controllerDefaults = {
   memberMs: 1_500,
   /** Changes of a rollout within this time are told together: below what a person sees as a delay. */
   watchCoalesceMs: 50,
+  /** A node without a session for this long is told to be away; a new connection takes a fraction of it. */
+  awayMs: 3_000,
   /** Compare-and-set attempts for an overlay subnet; each lost one means another node took a subnet meanwhile. */
   overlayAttempts: 50,
   /** Longest wait until every haproxy has dropped an instance: confd and a reload take 0.2 s, an agent that looks for a new controller some seconds. */

@@ -1,5 +1,5 @@
 /** Against real gRPC servers on loopback that die and come back, as controllers do. */
-import { credentials, Server, ServerCredentials, type ServerWritableStream } from '@grpc/grpc-js';
+import { credentials, Server, ServerCredentials, type ServerWritableStream, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   type OperatorServiceServer,
@@ -122,6 +122,26 @@ describe('watching a rollout', () => {
     const seen: string[] = [];
     for await (const { rollout } of operator(port).watchRollout(id, forever)) seen.push(rollout.state);
     expect(seen).toEqual(['running', 'running', 'aborted']);
+  });
+
+  it('goes on when a controller says that it shuts down', async () => {
+    const first = await controller({
+      watchRollout: (call: WatchCall) => {
+        call.write(state('running'), () => {
+          call.emit('error', toServiceError(new Error('this controller shuts down'), status.UNAVAILABLE));
+        });
+      },
+    });
+    const second = await controller({
+      watchRollout: (call: WatchCall) => {
+        call.write(state('succeeded'));
+        call.end();
+      },
+    });
+    const seen: string[] = [];
+    for await (const { rollout } of operator(first.port, second.port).watchRollout(id, forever))
+      seen.push(rollout.state);
+    expect(seen).toEqual(['running', 'succeeded']);
   });
 
   it('is controller.unreachable when none answers any more', async () => {

@@ -62,7 +62,10 @@ function isCut(error: Error): boolean {
 
 function sentCode(error: Error): ErrorCode | undefined {
   const sent = (error as Partial<ServiceError>).metadata?.get('nix-infra-code')[0];
-  return typeof sent === 'string' && Object.hasOwn(errorCatalogue, sent) ? (sent as ErrorCode) : undefined;
+  if (typeof sent !== 'string' || !Object.hasOwn(errorCatalogue, sent)) return undefined;
+  // "This controller shuts down" is no problem of its own to the controller: there the status says more.
+  const { code } = error as ServiceError;
+  return sent === 'internal' && code === status.UNAVAILABLE ? undefined : (sent as ErrorCode);
 }
 
 const text = z.string().optional();

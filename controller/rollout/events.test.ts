@@ -160,6 +160,23 @@ describe('events of a rollout', () => {
     expect(eventsBetween(building, says(Phase.PHASE_PROVING, 'another order'))).toEqual([]);
   });
 
+  it.each(['undo-ordered', 'undone'] as const)('tell how a node failed that is %s by now', (state) => {
+    const rolledBack = { ...cause, code: 'apply.rolled-back' };
+    const outcome = state === 'undone' ? ('unchanged' as const) : ('rolled-back' as const);
+    const node = second({ ...ordered, state, order: order('two', 2), outcome });
+    const events = eventsBetween(
+      planned,
+      view([first(moved), node], { ...moving, state: 'undoing', cause: rolledBack }),
+    );
+    expect(events).toContainEqual({
+      type: 'node-failed',
+      node: 'two',
+      outcome: 'rolled-back',
+      message: 'no such option',
+      log: ['line'],
+    });
+  });
+
   it('carry what happened', () => {
     const after = view(
       [

@@ -235,16 +235,9 @@ function stateEvent(state: NodeState, node: RolloutNode, { cause }: Rollout): Ro
         ...time,
       };
     case 'failed': {
-      const known = now ? node : cause;
-      const outcome = (now && node.outcome) || 'rejected';
-      return {
-        type: 'node-failed',
-        node: name,
-        outcome,
-        message: known?.message ?? '',
-        log: known?.log ?? [],
-        ...time,
-      };
+      const known = !now && cause?.node === name ? cause : node;
+      const outcome = failedOutcome(node, cause);
+      return { type: 'node-failed', node: name, outcome, message: known.message, log: known.log, ...time };
     }
     case 'skipped':
       return { type: 'node-skipped', node: name };
@@ -256,6 +249,19 @@ function stateEvent(state: NodeState, node: RolloutNode, { cause }: Rollout): Ro
       return { type: 'node-undo-failed', node: name, message: node.message, log: node.log, ...time };
   }
 }
+
+/** How its first order ended. Once the second has ended, only the cause of the stop still says it. */
+function failedOutcome({ name, state, outcome }: RolloutNode, cause: Rollout['cause']): Outcome {
+  const own = state === 'failed' || state === 'undo-ordered' ? outcome : undefined;
+  return own ?? (cause?.node === name ? causeOutcomes[cause.code] : undefined) ?? 'rejected';
+}
+
+const causeOutcomes: Record<string, Outcome> = {
+  'apply.rejected': 'rejected',
+  'apply.rolled-back': 'rolled-back',
+  'apply.unhealthy': 'unhealthy',
+  'apply.unreachable': 'unreachable',
+};
 
 function flightEvents(
   node: RolloutNode,

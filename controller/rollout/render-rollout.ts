@@ -20,6 +20,11 @@ export function rolloutLines(event: RolloutEvent, { verbose }: LineOptions): str
       return verbose ? nodeLine(event.node, `ordered ${shortRevision(event.revision)}`) : undefined;
     case 'node-progress':
       return verbose ? nodeLine(event.node, withMessage(event.phase, event.message)) : undefined;
+    // For a moment every agent is: it proves that it can connect anew.
+    case 'node-away':
+      return verbose ? nodeLine(event.node, 'its agent is away') : undefined;
+    case 'node-back':
+      return verbose ? nodeLine(event.node, 'its agent is back') : undefined;
     case 'node-moved':
       return nodeLine(event.node, `${event.outcome} ${shortRevision(event.revision)}`, event.elapsedMs);
     case 'node-failed':
@@ -69,10 +74,6 @@ function sharedLine(event: RolloutEvent): string | undefined {
     }
     case 'leader-changed':
       return `   ${event.leader} leads now${event.before === '' ? '' : `, no longer ${event.before}`}`;
-    case 'node-away':
-      return nodeLine(event.node, 'its agent is away');
-    case 'node-back':
-      return nodeLine(event.node, 'its agent is back');
     case 'paused': {
       const until =
         event.resumeMs === 0

@@ -52,13 +52,23 @@ function landed({ outcome }: Result): boolean {
   );
 }
 
+/** The last health report with what the node says now that it runs; the rest of it is renewed in a moment. */
+function withFacts(health: NodeStatus['health'], { revision, system }: Hello): NodeStatus['health'] {
+  return health && { ...health, revision, system };
+}
+
 /** The status after an event. Its `hello` is kept up to date: it says what the node runs, also after a result. */
 export function afterEvent(status: NodeStatus, event: Event, nowMs: number): NodeStatus {
   const seen = { ...status, seenMs: nowMs };
   switch (event.$case) {
     case 'hello':
       // What ran when the former stream ended is over or will be told again.
-      return { ...seen, hello: event.value, progress: undefined };
+      return {
+        ...seen,
+        hello: event.value,
+        health: withFacts(status.health, event.value),
+        progress: undefined,
+      };
     case 'health':
       return { ...seen, health: event.value };
     case 'progress':

@@ -165,7 +165,13 @@ export function operatorSide(parts: OperatorParts): OperatorSide {
     stop: () => {
       for (const [call, watch] of watches) {
         watch.close();
-        call.emit('error', toServiceError(new Error('this controller shuts down'), status.UNAVAILABLE));
+        call.emit(
+          'error',
+          toServiceError(
+            new Problem('controller.unreachable', 'This controller shuts down'),
+            status.UNAVAILABLE,
+          ),
+        );
       }
     },
   };

@@ -33,6 +33,8 @@ export interface RolloutParts {
 
 /** How often a wish is written again when the journal changed in between; each loss means that the leader made a step. */
 const REQUEST_ATTEMPTS = 20;
+/** Tries of a start whose answer was lost: each may meet another member of etcd, of which one may be dead. */
+const START_ATTEMPTS = 4;
 
 export class RolloutService {
   readonly #store: RolloutStore;
@@ -129,10 +131,18 @@ export class RolloutService {
     const now = Date.now();
     const next: Rollout = { ...rollout, state: 'running', startedMs: now };
     const { who, why } = rollout;
-    const started = await this.#store
-      .start(stored, next, { rollout: id, who, why, sinceMs: now })
-      .catch(() => false);
-    if (started || (await this.#get(id)).rollout.state !== 'planned') return;
+    const lockValue = { rollout: id, who, why, sinceMs: now };
+    for (let attempt = 1; ; attempt++) {
+      try {
+        if (await this.#store.start(stored, next, lockValue)) return;
+        break;
+      } catch (error) {
+        // Carried out or not, nobody knows: what it depends on makes a second try harmless, and the journal tells.
+        if ((await this.#get(id)).rollout.state !== 'planned') return;
+        if (attempt >= START_ATTEMPTS) throw error;
+      }
+    }
+    if ((await this.#get(id)).rollout.state !== 'planned') return;
     const other = await this.#store.lock();
     if (other) throw lockedBy(other);
     throw stale('a node was ordered something else since the plan was made');

@@ -18,6 +18,7 @@ export type RolloutWatchCall = ServerWritableStream<WatchRolloutRequest, WatchRo
 export class RolloutWatch {
   #rollout: Rollout;
   readonly #nodes = new Map<string, NodeProgress>();
+  readonly #leaving = new Map<string, NodeJS.Timeout>();
   #leader = '';
   #timer: NodeJS.Timeout | undefined;
   #listed = false;
@@ -55,6 +56,7 @@ export class RolloutWatch {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
+    for (const timer of this.#leaving.values()) clearTimeout(timer);
     this.#close();
   }
 
@@ -69,9 +71,25 @@ export class RolloutWatch {
       connected: false,
       progress: undefined,
     };
-    if (parsed.what === 'session') this.#nodes.set(parsed.node, { ...known, connected: entry !== undefined });
+    if (parsed.what === 'session') this.#presence(known, entry !== undefined);
     if (parsed.what === 'status')
       this.#nodes.set(parsed.node, { ...known, progress: entry && parseStatus(key, entry.value).progress });
+  }
+
+  /** A node that dials anew to prove itself is not away: that is told only of one that does not come back. */
+  #presence(known: NodeProgress, connected: boolean): void {
+    const { node } = known;
+    clearTimeout(this.#leaving.get(node));
+    this.#leaving.delete(node);
+    if (connected) this.#nodes.set(node, { ...known, connected });
+    else
+      this.#leaving.set(
+        node,
+        setTimeout(() => {
+          this.#nodes.set(node, { ...(this.#nodes.get(node) ?? known), connected });
+          this.#soon();
+        }, defaults.awayMs),
+      );
   }
 
   /** Changes come in bursts (every listing is one): a person needs one picture of each. */

@@ -39,8 +39,8 @@ export function nodeState(facts: NodeFacts): NodeState {
     agentVersion: status?.hello?.agentVersion ?? '',
     desiredRevision: desired?.revision ?? '',
     // Not that of the last result: one that was rejected or rolled back does not run.
-    revision: status?.hello?.revision ?? '',
-    system: status?.hello?.system ?? '',
+    revision: status?.health?.revision ?? status?.hello?.revision ?? '',
+    system: status?.health?.system ?? status?.hello?.system ?? '',
     progress: status?.progress,
     result: currentResult(facts),
     health: status?.health,

@@ -167,10 +167,12 @@ export class Convergence {
   }
 
   private async awaitAgent(name: string, signal: AbortSignal): Promise<string> {
+    const patience = performance.now() + upDefaults.revisionMs;
     try {
       const state = await this.until(signal, upDefaults.agentMs, async () => {
         const found = (await this.status()).nodes.find((node) => node.name === name);
-        if (found?.connected) return found;
+        // It notes what bootstrap applied in its first moments; a plan made before would not know where the node comes from.
+        if (found?.connected && (found.revision !== '' || performance.now() > patience)) return found;
         throw new Problem('agent.missing', `The agent of ${name} did not dial in`, { node: name });
       });
       return `connected to ${state.controller}`;

@@ -14,6 +14,8 @@ export const upDefaults = {
   lockWaitMs: 600_000,
   /** How often a person's terminal is drawn while nothing happens, so that elapsed times move. */
   frameMs: 250,
+  /** An agent that is connected tells what it runs within a second; one that cannot say (switched by hand) is taken as it is. */
+  revisionMs: 10_000,
   /** How often a state is asked for while waiting; a call costs a controller some reads of etcd. */
   pollMs: 500,
   /** Commands of a person on a node: as long as they like, within a day. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { GetStatusResponse } from '../../proto/gen/nixinfra/v1/operator.js';
+import { GetStatusResponse, NodeState } from '../../proto/gen/nixinfra/v1/operator.js';
 import { Problem } from '../../shared/errors.js';
 import { parseClusterConfig } from '../project/cluster-config.js';
 import { sampleNode, sampleRollout } from '../rollout/testing/sample-rollout.js';
@@ -26,6 +26,20 @@ describe('status', () => {
       'cluster demo, asked etcd001, nobody leads',
       '',
     ]);
+  });
+
+  it.each([
+    ['', 'none'],
+    ['a'.repeat(64), 'none'],
+    ['b'.repeat(64), 'none, wants bbbbbbbbbbbb'],
+  ])('tells what a node shall run only when it is something else ("%s")', (desiredRevision, text) => {
+    const node = { name: 'etcd001', connected: true, revision: 'a'.repeat(64), desiredRevision };
+    const view = statusView({ config }, new Map([['etcd001', '10.0.0.1']]), {
+      ...answer,
+      nodes: [NodeState.fromPartial(node)],
+    });
+    const row = renderStatus(view).split('\n')[3];
+    expect(row).toMatch(new RegExp(`aaaaaaaaaaaa +${text} +-$`));
   });
 
   it('says why no controller answers', () => {

@@ -130,7 +130,10 @@ export function renderStatus(view: StatusView): string {
     node.overlayIp || '-',
     node.ipv4 === '' ? 'no server' : node.connected ? 'connected' : 'away',
     node.revision.slice(0, 12) || '-',
-    node.desired === node.revision ? node.result : `${node.result}, wants ${node.desired.slice(0, 12)}`,
+    // Nothing was ever ordered of a node that runs what it was bootstrapped with.
+    node.desired === '' || node.desired === node.revision
+      ? node.result
+      : `${node.result}, wants ${node.desired.slice(0, 12)}`,
     node.nixos || '-',
     node.failedUnits.join(' '),
   ]);

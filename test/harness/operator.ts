@@ -53,6 +53,8 @@ export interface Operator {
   /** Puts the blobs and plans; the rejection is the call's error. */
   plan(targets: readonly Target[], options?: object): Promise<Rollout>;
   start(id: string): Promise<void>;
+  /** Plans and starts a rollout of this one node; its plan. */
+  deploy(bundle: Bundle): Promise<Rollout>;
   steer(id: string, action: 'abort' | 'resume'): Promise<void>;
   planUndo(id: string): Promise<Rollout>;
   rollout(id: string): Promise<Rollout>;
@@ -85,30 +87,37 @@ export function operatorAt(port: number, files: CertificateFiles): Operator {
     if (!found) throw new Error(`no rollout ${id}`);
     return found;
   };
+  const plan: Operator['plan'] = async (targets, options = {}) => {
+    await putBlobs(targets.flatMap(({ bundle }) => bundle.blobs));
+    const call = client.planRollout({
+      targets: targets.map(({ bundle, kind, services }) => ({
+        node: bundle.manifest.node,
+        kind,
+        services,
+        manifest: bundle.manifest,
+      })),
+      options: JSON.stringify(options),
+      who: 'alice@here',
+      why: 'testing',
+    });
+    for await (const { step } of call as AsyncIterable<PlanRolloutResponse>)
+      if (step?.$case === 'rollout') return rolloutShape.parse(JSON.parse(step.value));
+    throw new Error('no plan');
+  };
+  const start = async (id: string) => {
+    await asPromise((reply) => client.startRollout({ id }, reply));
+  };
   return {
     client,
     status,
     node: async (name) => (await status()).nodes.find((node) => node.name === name),
     putBlobs,
-    plan: async (targets, options = {}) => {
-      await putBlobs(targets.flatMap(({ bundle }) => bundle.blobs));
-      const call = client.planRollout({
-        targets: targets.map(({ bundle, kind, services }) => ({
-          node: bundle.manifest.node,
-          kind,
-          services,
-          manifest: bundle.manifest,
-        })),
-        options: JSON.stringify(options),
-        who: 'alice@here',
-        why: 'testing',
-      });
-      for await (const { step } of call as AsyncIterable<PlanRolloutResponse>)
-        if (step?.$case === 'rollout') return rolloutShape.parse(JSON.parse(step.value));
-      throw new Error('no plan');
-    },
-    start: async (id) => {
-      await asPromise((reply) => client.startRollout({ id }, reply));
+    plan,
+    start,
+    deploy: async (bundle) => {
+      const planned = await plan([{ bundle, kind: 'cluster', services: [] }], { settleMs: 100 });
+      if (planned.nodes.length > 0) await start(planned.id);
+      return planned;
     },
     steer: async (id, action) => {
       await asPromise((reply) =>

@@ -119,11 +119,9 @@ describe('a rollout', () => {
     const before = await operator.running();
     const planned = await plan('seven');
     const last = planned.nodes.at(-1)?.name ?? '';
-    // The unit fails as soon as the new system runs, and only there.
-    writeFileSync(join(agents.get(last)?.recordDir ?? '', 'fail-after-activate'), '');
+    writeFileSync(join(agents.get(last)?.recordDir ?? '', 'activate-fails'), '4');
     await operator.start(planned.id);
     const done = await ended(planned.id);
-    rmSync(join(agents.get(last)?.recordDir ?? '', 'fail-after-activate'));
     expect(done.state).toBe('undone');
     expect(done.cause).toMatchObject({ code: 'apply.rolled-back', node: last });
     expect(await operator.running()).toEqual(before);
