@@ -100,6 +100,8 @@ export class JobRun {
     await this.#enter('draining', { system, changes, held }, held.join(' '));
     await mesh.drain(this.job);
     const before = await lookBefore(activator, this.job.previousSystem);
+    // The boot default is kept anyway; what ran may be another one, activated by hand.
+    if (this.job.previousSystem !== '') await activator.keep('previous', this.job.previousSystem);
     await bringBeside(preparation.folderOf(this.job.revision), configDir, this.job.revision);
     await activator.forgetActivation();
     const bootId = await activator.bootId();
