@@ -164,8 +164,7 @@ const rows: Row[] = [
   },
   {
     fault: 'power cut during the build',
-    nix: () =>
-      `${marker()}\n  environment.etc."slow-build".source = ${slowBuild()};`,
+    nix: () => `${marker()}\n  environment.etc."slow-build".source = ${slowBuild()};`,
     options: async () => ({
       on: { pattern: /"type":"planning","node":"worker001","message":"[^"]*build/, act: powerCut },
     }),
