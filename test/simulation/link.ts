@@ -35,6 +35,7 @@ export interface LinkEnd<In> {
 }
 
 export class Link {
+  readonly #forgetCuts: () => void;
   /** What each end believes. */
   readonly open = { agent: true, controller: true };
   #broken = false;
@@ -47,6 +48,15 @@ export class Link {
   ) {
     agent.process.atDeath(() => this.#closeSoon('controller', 0, 1_000));
     controller.process.atDeath(() => this.#closeSoon('agent', 0, 1_000));
+    const { network, scheduler, random } = parts;
+    const isCut = () => network.isCut(agent.host, controller.host);
+    this.#forgetCuts = network.onCut(() => {
+      // Pings find a cut that lasts.
+      if (isCut())
+        scheduler.after(random.between(3_000, 15_000), () => {
+          if (isCut()) this.#break();
+        });
+    });
   }
 
   toAgent(message: ToAgent): void {
@@ -101,6 +111,9 @@ export class Link {
   #closed(end: 'agent' | 'controller'): void {
     if (!this.open[end]) return;
     this.open[end] = false;
+    this.#forgetCuts();
     this[end].closed();
+    // The other end is told, or misses the answers to its pings.
+    this.#closeSoon(end === 'agent' ? 'controller' : 'agent', 1, 10_000);
   }
 }
