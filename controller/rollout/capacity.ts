@@ -1,9 +1,11 @@
 /** Whether one more node may be away now. Pure. */
-import type { NodeChanges, Rollout, RolloutNode } from './rollout.js';
+import type { Rollout, RolloutNode } from './rollout.js';
 
-/** The apps whose instance on the node goes away while it is moved, as `group/name`. */
-export function appsTaken(changes: NodeChanges): string[] {
-  return changes.apps.filter(({ action }) => action !== 'start').map(({ id }) => id);
+/** The apps whose instance on the node goes away while it is moved or, once it was moved, brought back; as `group/name`. */
+export function appsTaken({ state, changes }: Pick<RolloutNode, 'state' | 'changes'>): string[] {
+  // What was started on the way there stops on the way back, and the other way round.
+  const comes = state === 'waiting' ? 'start' : 'stop';
+  return changes.apps.filter(({ action }) => action !== comes).map(({ id }) => id);
 }
 
 /** Nodes that run a registered instance of each app, by `group/name`. */
@@ -31,7 +33,7 @@ export function refusalOf(
   }
   if (rollout.options.force) return undefined;
   const away = new Set([...inFlight.map(({ name }) => name), node.name]);
-  for (const app of appsTaken(node.changes)) {
+  for (const app of appsTaken(node)) {
     const left = (instances.get(app) ?? []).filter((name) => !away.has(name)).length;
     if (left < (rollout.minimums[app] ?? 0)) return { why: 'minimum', app };
   }
