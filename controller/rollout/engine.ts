@@ -94,7 +94,7 @@ function stepRunning(rollout: Rollout, view: View, nowMs: number): Decision {
   if (isLate(rollout, nowMs)) return only(late(rollout, inFlight, waiting, view, nowMs));
   const chosen: RolloutNode[] = [];
   for (const node of waiting) {
-    if (!refusalOf(rollout, node, [...inFlight, ...chosen], view.instances)) chosen.push(node);
+    if (!refusalOf(rollout, node, [...inFlight, ...chosen], view)) chosen.push(node);
   }
   if (chosen.length === 0) return only(rollout);
   const nodes = rollout.nodes.map((node) =>
@@ -169,7 +169,7 @@ function late(
   const [busy] = inFlight;
   if (busy) return stop(rollout, timedOut(`${busy.name} has not ended its order`, busy.name), nowMs);
   for (const node of waiting) {
-    const refusal = refusalOf(rollout, node, [], view.instances);
+    const refusal = refusalOf(rollout, node, [], view);
     if (refusal?.why !== 'minimum') continue;
     const message = `${refusal.app} would have fallen below its minimum of ${rollout.minimums[refusal.app] ?? 0} without ${node.name}`;
     return stop(rollout, { code: 'rollout.capacity', node: node.name, message, log: [] }, nowMs);
