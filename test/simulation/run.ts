@@ -46,6 +46,7 @@ export async function main(argv: string[]): Promise<number> {
       from: { type: 'string', default: '1' },
       seed: { type: 'string' },
       trace: { type: 'boolean', default: false },
+      most: { type: 'string', default: '5' },
     },
   });
   const print = (outcome: Outcome) => {
@@ -64,7 +65,7 @@ export async function main(argv: string[]): Promise<number> {
     return outcome.violation ? 1 : 0;
   }
   const started = process.hrtime.bigint();
-  const summary = await runSeeds(Number(values.from), Number(values.seeds), print);
+  const summary = await runSeeds(Number(values.from), Number(values.seeds), print, Number(values.most));
   const seconds = Number(process.hrtime.bigint() - started) / 1e9;
   const { violations, ...numbers } = summary;
   console.log(
