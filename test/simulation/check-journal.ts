@@ -42,6 +42,9 @@ function checkStep(before: Rollout, after: Rollout, role: string): void {
       fail(name, `${node.name} of ${after.id} went from ${was.state} to ${node.state}`);
     if (role !== 'leader' && was.state !== node.state) fail(name, `${role} moved ${node.name}`);
   }
+  const steerable = ({ state }: Rollout) => state === 'running' || state === 'paused';
+  if (before.request?.action === 'abort' && !after.request && steerable(before) && steerable(after))
+    fail(name, `the wish to abort ${after.id} got lost`);
   if (role !== 'leader' && before.state !== after.state && before.state !== 'planned')
     fail(name, `${role} made ${after.id} ${after.state}`);
 }
