@@ -23,7 +23,7 @@ export class Content {
         const usual = on.includes(node);
         if (revision === 'v0') return usual;
         // Now and then a revision takes an app from a node, or puts it on another one.
-        return this.#chance(`${node} ${revision} ${id}`, usual ? 0.05 : 0.03) ? !usual : usual;
+        return this.#chance(`${node} ${revision} ${id}`, usual ? 0.1 : 0.12) ? !usual : usual;
       })
       .map(({ id }) => id);
   }

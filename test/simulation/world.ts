@@ -17,6 +17,7 @@ import { Network } from './network.js';
 import { Operator } from './operator.js';
 import { scenarioOf } from './scenario.js';
 import { Random, Scheduler } from './scheduler.js';
+import { Succession } from './succession.js';
 
 export interface Outcome {
   seed: number;
@@ -124,6 +125,14 @@ export async function runSeed(seed: number, trace?: (line: string) => void): Pro
   for (const controller of controllers) scheduler.after(random.between(0, 500), () => controller.start());
   for (const agent of agents) scheduler.after(random.between(0, 300), () => agent.boot());
   for (const operator of operators) scheduler.after(0, () => void operator.work(scenario.calmAtMs));
+
+  const succession = new Succession({ etcd, network, controllers });
+  const watchLeaders = () => {
+    const gap = succession.look(scheduler.now);
+    if (gap) violation ??= new Violation('succession', gap);
+    scheduler.after(Succession.everyMs, watchLeaders);
+  };
+  scheduler.after(Succession.everyMs, watchLeaders);
 
   const rested = () =>
     faults?.calm === true &&
