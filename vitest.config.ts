@@ -7,7 +7,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{shared,controller,agent,lab,scripts}/**/*.test.ts'],
+          include: ['{shared,controller,agent,lab,scripts,bench}/**/*.test.ts'],
           testTimeout: 10_000,
         },
       },

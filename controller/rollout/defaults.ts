@@ -14,6 +14,8 @@ export const rolloutDefaults = {
   undoMs: 1_800_000,
   /** Nodes build at the same time; a large closure over a slow line takes minutes. */
   prepareMs: 3_600_000,
+  /** A node that is away this long while it prepares ends the plan: its agent reconnects within seconds. */
+  prepareAwayMs: 30_000,
   /** A plan that nobody started is forgotten after this. */
   planKeptMs: 3_600_000,
   /** Ended rollouts that are kept, newest first: enough to see a week of daily work. */

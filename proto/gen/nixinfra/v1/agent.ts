@@ -264,6 +264,9 @@ export interface Health {
   /** Overlay address of this node, empty while there is none. */
   overlayIp: string;
   nixosVersion: string;
+  /** What runs now, as in Hello; told before a Result, so that whoever sees a result sees what it led to. */
+  revision: string;
+  system: string;
 }
 
 export interface InstanceHealth {
@@ -855,6 +858,8 @@ function createBaseHealth(): Health {
     instances: [],
     overlayIp: "",
     nixosVersion: "",
+    revision: "",
+    system: "",
   };
 }
 
@@ -889,6 +894,12 @@ export const Health: MessageFns<Health> = {
     }
     if (message.nixosVersion !== "") {
       writer.uint32(82).string(message.nixosVersion);
+    }
+    if (message.revision !== "") {
+      writer.uint32(90).string(message.revision);
+    }
+    if (message.system !== "") {
+      writer.uint32(98).string(message.system);
     }
     return writer;
   },
@@ -986,6 +997,22 @@ export const Health: MessageFns<Health> = {
             message.nixosVersion = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.revision = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.system = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1044,6 +1071,8 @@ export const Health: MessageFns<Health> = {
         : isSet(object.nixos_version)
         ? globalThis.String(object.nixos_version)
         : "",
+      revision: isSet(object.revision) ? globalThis.String(object.revision) : "",
+      system: isSet(object.system) ? globalThis.String(object.system) : "",
     };
   },
 
@@ -1079,6 +1108,12 @@ export const Health: MessageFns<Health> = {
     if (message.nixosVersion !== "") {
       obj.nixosVersion = message.nixosVersion;
     }
+    if (message.revision !== "") {
+      obj.revision = message.revision;
+    }
+    if (message.system !== "") {
+      obj.system = message.system;
+    }
     return obj;
   },
 
@@ -1097,6 +1132,8 @@ export const Health: MessageFns<Health> = {
     message.instances = object.instances?.map((e) => InstanceHealth.fromPartial(e)) || [];
     message.overlayIp = object.overlayIp ?? "";
     message.nixosVersion = object.nixosVersion ?? "";
+    message.revision = object.revision ?? "";
+    message.system = object.system ?? "";
     return message;
   },
 };
