@@ -246,7 +246,9 @@ export class EtcdClient implements EtcdStore {
           if (this.parts.network.lost()) return;
           const reply = () =>
             settle(() => ('value' in answer ? resolve(answer.value) : reject(answer.error)));
-          process.after(this.#replyMs(), reply);
+          const ms = this.#replyMs();
+          if (ms === 0) process.deliver(reply);
+          else process.after(ms, reply);
         };
         if (!this.parts.network.lost()) scheduler.after(this.parts.network.latency(), () => arrive(false));
       };

@@ -61,11 +61,11 @@ export class Link {
 
   toAgent(message: ToAgent): void {
     if (!this.open.controller) return;
-    this.#pass('agent', this.agent, () => this.agent.hear(message));
-    // A watch that was broken tells the same again; an old stream may tell it long after.
+    // A watch that was broken tells the same again, and what was stuck in an old stream may come long after a newer one began.
     const { random, network } = this.parts;
-    if (network.lossy > 0 && random.chance(0.05))
-      this.agent.process.after(random.between(0, 20_000), () => this.agent.hear(message));
+    const fate = network.lossy > 0 ? random.next() : 1;
+    if (fate < 0.1) this.agent.process.after(random.between(0, 20_000), () => this.agent.hear(message));
+    if (fate > 0.05) this.#pass('agent', this.agent, () => this.agent.hear(message));
   }
 
   toController(message: ToController): void {

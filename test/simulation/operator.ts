@@ -6,9 +6,9 @@ import { parseOptions } from '../../controller/rollout/options.js';
 import { makePlan, type PreparedNode, rolloutId, undoPlan } from '../../controller/rollout/plan.js';
 import { isTerminal, type Rollout, toState } from '../../controller/rollout/rollout.js';
 import { viewOf } from '../../controller/rollout/view.js';
-import { keys, parseNodeKey } from '../../controller/store/keys.js';
+import { type Running, readRunning } from '../../controller/server/running.js';
+import { keys } from '../../controller/store/keys.js';
 import { RolloutStore, type Stored } from '../../controller/store/rollouts.js';
-import { desiredShape, parseStatus, parseValue } from '../../controller/store/shapes.js';
 import { serviceGroups } from '../../shared/names.js';
 import type { Content } from './content.js';
 import type { Controller } from './controller.js';
@@ -27,13 +27,6 @@ export interface OperatorParts {
   /** The next revision that nobody deployed yet. */
   nextRevision(): string;
   note(text: string): void;
-}
-
-interface Running {
-  connected: boolean;
-  revision: string;
-  order: string;
-  desiredChange: number;
 }
 
 class Refused extends Error {}
@@ -229,23 +222,6 @@ export class Operator {
   #id(nowMs: number): string {
     return rolloutId(nowMs, this.parts.random.int(0, 0xffff).toString(16).padStart(4, '0'));
   }
-}
-
-async function readRunning(etcd: EtcdClient): Promise<Map<string, Running>> {
-  const running = new Map<string, Running>();
-  for (const { key, value, modRevision } of (await etcd.getPrefix(keys.nodes)).entries) {
-    const parsed = parseNodeKey(key);
-    if (!parsed) continue;
-    const known = running.get(parsed.node) ?? { connected: false, revision: '', order: '', desiredChange: 0 };
-    if (parsed.what === 'session') running.set(parsed.node, { ...known, connected: true });
-    if (parsed.what === 'desired') {
-      const { order } = parseValue(key, value, desiredShape);
-      running.set(parsed.node, { ...known, order, desiredChange: modRevision });
-    }
-    if (parsed.what === 'status')
-      running.set(parsed.node, { ...known, revision: parseStatus(key, value).hello?.revision ?? '' });
-  }
-  return running;
 }
 
 async function instancesOf(etcd: EtcdClient) {

@@ -64,7 +64,7 @@ export function scenarioOf(seed: number): Scenario {
     nodes,
     apps,
     controllers: 3,
-    operators: random.int(1, 2),
+    operators: random.pick([1, 2, 2]),
     fates: {
       rejected: share(0.03),
       rolledBack: share(0.04),

@@ -10,13 +10,14 @@ import {
 } from '../../controller/store/shapes.js';
 import { Outcome as WireOutcome } from '../../proto/gen/nixinfra/v1/agent.js';
 import { etcdDefaults } from '../../shared/etcd/defaults.js';
-import type { EtcdLease, Watch } from '../../shared/etcd/store.js';
+import type { Entry, EtcdLease, Watch } from '../../shared/etcd/store.js';
 import type { EtcdClient } from './etcd-client.js';
 import type { AgentResult, Link, ToController } from './link.js';
 import type { SimProcess } from './process.js';
 
 /** As the controller asks agents for (controller/defaults.ts healthIntervalMs): each report writes the whole status again. */
 const HEALTH_MS = 5_000;
+const WRITE_RETRY_MS = 500;
 
 const wire: Partial<Record<Outcome, WireOutcome>> = {
   unchanged: WireOutcome.OUTCOME_UNCHANGED,
@@ -34,6 +35,8 @@ interface Session {
   status: NodeStatus;
   open: boolean;
   watch: Watch | undefined;
+  /** Last change of the session key while it is this session's: what it writes is conditional on that. */
+  fence: number | undefined;
   writing: boolean;
   dirty: boolean;
 }
@@ -62,6 +65,7 @@ export class Sessions {
       status: { seenMs: 0 },
       open: true,
       watch: undefined,
+      fence: undefined,
       writing: false,
       dirty: false,
     };
@@ -91,8 +95,9 @@ export class Sessions {
     const entry = await this.#again(session, () => this.etcd.get(keys.status(node)));
     if (entry) session.status = parseStatus(entry.key, entry.value);
     this.#says(session, revision);
-    session.watch = this.etcd.watchPrefix(keys.desired(node), ({ key, entry: desired }) => {
-      if (!desired) return;
+    session.watch = this.etcd.watchPrefix(keys.node(node), ({ key, entry: desired }) => {
+      if (key === keys.session(node)) this.#claimedBy(session, desired);
+      if (!desired || key !== keys.desired(node)) return;
       const { options, ...order } = parseValue(key, desired.value, desiredShape);
       const { confirmMs, force } = options;
       session.link.toAgent({ say: 'desired', ...order, change: desired.modRevision, confirmMs, force });
@@ -120,7 +125,7 @@ export class Sessions {
 
   /** Only while the order is the one that etcd holds. */
   async #confirm(session: Session, order: string): Promise<void> {
-    const entry = await this.etcd.get(keys.desired(session.node)).catch(() => undefined);
+    const entry = await this.#again(session, () => this.etcd.get(keys.desired(session.node)));
     if (entry && parseValue(entry.key, entry.value, desiredShape).order === order)
       session.link.toAgent({ say: 'confirm', order });
   }
@@ -130,26 +135,45 @@ export class Sessions {
     session.status = { ...session.status, hello, seenMs: this.process.clock.now() };
   }
 
+  /** As controller/server/fenced-writer.ts, whose pauses are in real time. */
   async #write(session: Session): Promise<void> {
     if (session.writing) return;
     session.writing = true;
-    while (session.dirty && session.open) {
+    while (session.dirty && session.open && session.fence !== undefined) {
       session.dirty = false;
+      const { node, fence } = session;
+      const conditions = [{ key: keys.session(node), modRevision: fence }];
+      const value = renderStatus(session.status);
       try {
-        await this.etcd.put(keys.status(session.node), renderStatus(session.status));
+        if (await this.etcd.transact(conditions, [{ do: 'put', key: keys.status(node), value }])) continue;
+        session.dirty = true;
+        if (session.fence === fence) session.fence = undefined;
       } catch {
-        // The next health report writes all of it again.
-        break;
+        session.dirty = true;
+        await this.process.clock.sleep(WRITE_RETRY_MS);
       }
     }
     session.writing = false;
+  }
+
+  #claimedBy(session: Session, entry: Entry | undefined): void {
+    const mine = entry?.value.toString() === this.#claim(session);
+    const fence = mine ? entry?.modRevision : undefined;
+    if (session.fence === fence) return;
+    session.fence = fence;
+    session.dirty = true;
+    void this.#write(session);
+  }
+
+  #claim({ sinceMs }: Session): string {
+    return JSON.stringify({ controller: this.controller, sinceMs });
   }
 
   /** The session key under our lease, until the session ends or a newer one is elsewhere. */
   async #holdKey(session: Session): Promise<void> {
     const { etcd, process } = this;
     const key = keys.session(session.node);
-    const value = JSON.stringify({ controller: this.controller, sinceMs: session.sinceMs });
+    const value = this.#claim(session);
     while (session.open) {
       try {
         const lease = await this.#leased();
@@ -170,9 +194,10 @@ export class Sessions {
     }
   }
 
-  async #giveBack({ node, sinceMs }: Session): Promise<void> {
+  async #giveBack(session: Session): Promise<void> {
+    const { node } = session;
     const key = keys.session(node);
-    const ours = JSON.stringify({ controller: this.controller, sinceMs });
+    const ours = this.#claim(session);
     for (let attempt = 0; attempt < 5; attempt++) {
       try {
         const found = await this.etcd.get(key);
