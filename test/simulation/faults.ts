@@ -23,7 +23,7 @@ export interface FaultParts {
 interface Strike {
   step: number;
   when: 'before' | 'after';
-  how: 'kill' | 'pause' | 'cut';
+  how: 'kill' | 'pause' | 'cut' | 'strand';
 }
 
 export class Faults {
@@ -37,9 +37,9 @@ export class Faults {
     network.lossy = scenario.lossy;
     network.slow = scenario.slow;
     this.#strikes = Array.from({ length: scenario.strikes }, () => ({
-      step: random.int(1, 30),
+      step: random.int(1, 25),
       when: random.pick(['before', 'after'] as const),
-      how: random.pick(['kill', 'kill', 'pause', 'cut'] as const),
+      how: random.pick(['kill', 'kill', 'pause', 'cut', 'strand'] as const),
     }));
     for (let i = 0; i < scenario.faults; i++)
       scheduler.after(random.between(0, scenario.calmAtMs * 0.9), () => this.#fault());
@@ -52,6 +52,10 @@ export class Faults {
     if (!call.keys.some((key) => key.startsWith(keys.rollouts) || key === keys.leader)) return;
     const step = ++this.#steps[when];
     for (const strike of this.#strikes) {
+      if (strike.how === 'strand') {
+        if (strike.step <= step) this.#strand(strike, call);
+        continue;
+      }
       if (strike.when !== when || strike.step !== step) continue;
       this.struck.push(`${when} ${strike.how}`);
       this.parts.note(`strike: ${strike.how} ${controller.name} ${when} step ${step}`);
@@ -59,7 +63,19 @@ export class Faults {
     }
   }
 
-  #hit(controller: Controller, how: Strike['how']): void {
+  /** Cuts a node off just when it is ordered something. */
+  #strand(strike: Strike, call: Call): void {
+    const { agents, controllers, network, random, note } = this.parts;
+    const agent = agents.find(({ name }) => call.keys.includes(keys.desired(name)));
+    if (!agent) return;
+    this.#strikes = this.#strikes.filter((other) => other !== strike);
+    this.struck.push('strand');
+    note(`strike: ${agent.name} is cut off with its order`);
+    const ms = random.between(2_000, 70_000);
+    for (const controller of controllers) network.cut(agent.name, controller.name, ms);
+  }
+
+  #hit(controller: Controller, how: 'kill' | 'pause' | 'cut'): void {
     const { random, scheduler, network } = this.parts;
     if (how === 'kill') {
       controller.kill();

@@ -61,10 +61,10 @@ export class Link {
 
   toAgent(message: ToAgent): void {
     if (!this.open.controller) return;
-    // A watch that was broken tells the same again, and what was stuck in an old stream may come long after a newer one began.
+    // A watch that was broken tells the same again, and what is on its way may be overtaken.
     const { random, network } = this.parts;
     const fate = network.lossy > 0 ? random.next() : 1;
-    if (fate < 0.1) this.agent.process.after(random.between(0, 20_000), () => this.agent.hear(message));
+    if (fate < 0.1) this.agent.process.after(this.#lateMs(), () => this.agent.hear(message));
     if (fate > 0.05) this.#pass('agent', this.agent, () => this.agent.hear(message));
   }
 
@@ -90,9 +90,20 @@ export class Link {
       // A stopped process does not answer pings either.
       const silent = network.isCut(this.agent.host, this.controller.host) || end.process.state === 'paused';
       if (silent) this.#closeSoon(to === 'agent' ? 'controller' : 'agent', 3_000, 15_000);
-      if (network.isCut(this.agent.host, this.controller.host) || network.lost()) this.#break();
-      else end.process.deliver(run);
+      if (!network.isCut(this.agent.host, this.controller.host) && !network.lost()) {
+        end.process.deliver(run);
+        return;
+      }
+      this.#break();
+      // What was stuck in a broken stream may come long after a newer one began.
+      if (to === 'agent' && this.parts.random.chance(0.6))
+        end.process.after(this.parts.random.between(500, 100_000), run);
     });
+  }
+
+  #lateMs(): number {
+    const { random } = this.parts;
+    return random.pick([1_000, 20_000, 90_000]) * random.next();
   }
 
   /** A stream that lost something carries nothing any more. */

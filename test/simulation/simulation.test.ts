@@ -21,7 +21,15 @@ describe('rollouts in simulation', () => {
     // A simulation in which nothing happens would prove nothing.
     for (const state of ['succeeded', 'undone', 'failed', 'aborted', 'undo-failed'])
       expect(ends[state] ?? 0, `rollouts that ended ${state}`).toBeGreaterThan(SEEDS / 40);
-    for (const how of ['before kill', 'after kill', 'before pause', 'after pause', 'before cut', 'after cut'])
+    for (const how of [
+      'before kill',
+      'after kill',
+      'before pause',
+      'after pause',
+      'before cut',
+      'after cut',
+      'strand',
+    ])
       expect(struck[how] ?? 0, `strikes ${how}`).toBeGreaterThan(SEEDS / 50);
   }, 600_000);
 });
