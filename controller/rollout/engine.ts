@@ -29,7 +29,8 @@ export function succeeded(outcome: Outcome | undefined): boolean {
 }
 
 /** One step. Call it again with its own result until it changes nothing; then wait for the view or the time to change. */
-export function advance(rollout: Rollout, view: View, nowMs: number): Decision {
+export function advance(before: Rollout, view: View, nowMs: number): Decision {
+  const rollout = inTime(before, nowMs);
   const seen = { ...rollout, nodes: rollout.nodes.map((node) => absorb(node, rollout, view, nowMs)) };
   const current = seen.nodes.every((node, at) => node === rollout.nodes[at]) ? rollout : seen;
   switch (current.state) {
@@ -46,6 +47,19 @@ export function advance(rollout: Rollout, view: View, nowMs: number): Decision {
 
 function only(rollout: Rollout): Decision {
   return { rollout, orders: [] };
+}
+
+/** A clock that was set back, or a leader whose clock is behind, must not make a deadline later than it was meant to be. */
+function inTime(rollout: Rollout, nowMs: number): Rollout {
+  const { startedMs, undoSinceMs, resumeMs, options } = rollout;
+  const latest = typeof options.pause === 'number' ? nowMs + options.pause : resumeMs;
+  if (startedMs <= nowMs && undoSinceMs <= nowMs && resumeMs <= latest) return rollout;
+  const times = {
+    startedMs: Math.min(startedMs, nowMs),
+    undoSinceMs: Math.min(undoSinceMs, nowMs),
+    resumeMs: Math.min(resumeMs, latest),
+  };
+  return { ...rollout, ...times };
 }
 
 /** What became of the order that a node holds. */
@@ -94,7 +108,7 @@ function stepRunning(rollout: Rollout, view: View, nowMs: number): Decision {
   if (isLate(rollout, nowMs)) return only(late(rollout, inFlight, waiting, view, nowMs));
   const chosen: RolloutNode[] = [];
   for (const node of waiting) {
-    if (!refusalOf(rollout, node, [...inFlight, ...chosen], view.instances)) chosen.push(node);
+    if (!refusalOf(rollout, node, [...inFlight, ...chosen], view)) chosen.push(node);
   }
   if (chosen.length === 0) return only(rollout);
   const nodes = rollout.nodes.map((node) =>
@@ -169,7 +183,7 @@ function late(
   const [busy] = inFlight;
   if (busy) return stop(rollout, timedOut(`${busy.name} has not ended its order`, busy.name), nowMs);
   for (const node of waiting) {
-    const refusal = refusalOf(rollout, node, [], view.instances);
+    const refusal = refusalOf(rollout, node, [], view);
     if (refusal?.why !== 'minimum') continue;
     const message = `${refusal.app} would have fallen below its minimum of ${rollout.minimums[refusal.app] ?? 0} without ${node.name}`;
     return stop(rollout, { code: 'rollout.capacity', node: node.name, message, log: [] }, nowMs);

@@ -1,9 +1,10 @@
 /** The plan of a rollout: what each node found when it prepared, put into waves. Pure. The plan that is shown is the object that runs. */
 import type { AppChange, Changes } from '../../proto/gen/nixinfra/v1/agent.js';
 import type { NodeKind } from '../../shared/names.js';
-import { type Instances, minimumOf } from './capacity.js';
+import { minimumOf } from './capacity.js';
 import type { RolloutOptions } from './options.js';
 import type { NodeChanges, Rollout, RolloutNode } from './rollout.js';
+import type { Instances } from './view.js';
 import { groupsOf, wavesOf } from './waves.js';
 
 /** A node that has something to do, with what its agent found. */

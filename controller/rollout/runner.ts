@@ -37,6 +37,8 @@ export class RolloutRunner {
     await this.#tidy().catch((error: unknown) =>
       log.warn({ err: error }, 'old rollouts could not be forgotten'),
     );
+    // Once, not in every race: a race leaves something behind at each promise that outlives it, and a leadership may last for weeks.
+    void leadership.ended.then(() => this.#wake());
     while (!leadership.over()) {
       // Armed before reading, so that a change made while we read is not slept over.
       const woken = new Promise<void>((resolve) => {
@@ -46,11 +48,11 @@ export class RolloutRunner {
         const step = await this.#step(leadership.token);
         if (step === 'written') continue;
         // Refused: a former leader, or somebody else wrote the journal. Reading again tells which.
-        const ms = step === 'refused' ? defaults.retryMs : defaults.tickMs;
-        await Promise.race([step === 'idle' ? woken : leadership.ended, leadership.ended, clock.sleep(ms)]);
+        if (step === 'refused') await clock.sleep(defaults.retryMs);
+        else await Promise.race([woken, clock.sleep(defaults.tickMs)]);
       } catch (error) {
         log.warn({ err: error }, 'a step of the rollout failed; trying again');
-        await Promise.race([leadership.ended, clock.sleep(defaults.retryMs)]);
+        await clock.sleep(defaults.retryMs);
       }
     }
     for (const watch of watches) watch.close();

@@ -34,7 +34,7 @@ export function stepUndo(rollout: Rollout, view: View, nowMs: number): Decision 
   for (const node of inOrder(owed)) {
     // Going back takes nothing from an app whose instance on the node is gone anyway.
     const free = node.state === 'failed';
-    if (free || !refusalOf(rollout, node, [...inFlight, ...chosen], view.instances)) chosen.push(node);
+    if (free || !refusalOf(rollout, node, [...inFlight, ...chosen], view)) chosen.push(node);
   }
   if (chosen.length === 0) return { rollout, orders: [] };
   const order = ({ name }: RolloutNode) => orderId(rollout.id, name, 2);

@@ -46,8 +46,16 @@ export class RolloutStore {
     return entry && { ...parseValue(keys.lock, entry.value, lockShape), modRevision: entry.modRevision };
   }
 
+  /**
+   * Stores a new plan. Only where there is nothing yet: a plain put is repeated by the client, and a first attempt that arrives late
+   * would make a plan again of a rollout that runs by then.
+   */
   async putPlan(rollout: Rollout): Promise<void> {
-    await this.etcd.put(keys.rollout(rollout.id), JSON.stringify(rollout));
+    const stored = await this.etcd.compareAndSet(keys.rollout(rollout.id), 0, JSON.stringify(rollout));
+    if (!stored)
+      throw new Problem('etcd.unavailable', 'The plan could not be stored', {
+        where: keys.rollout(rollout.id),
+      });
   }
 
   /**
