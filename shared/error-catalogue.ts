@@ -213,7 +213,7 @@ export const errorCatalogue = {
   'rollout.undo-failed': {
     title: 'Not every node could be brought back to what it ran before',
     exit: 5,
-    next: 'see the nodes with `nix-infra rollout show ID`; a node that returns goes back by itself',
+    next: 'see the nodes with `nix-infra rollout show ID`; what they were ordered last is the way back, and they take it when they can',
   },
   'apply.timeout': {
     title: 'The node did not report a result in time',

@@ -27,9 +27,8 @@ export function refusalOf(
   const flying = new Set(inFlight.map(({ name }) => name));
   for (const group of node.groups) {
     const limit = group === oneAtATime ? 1 : rollout.options.maxUnavailable;
-    const members = rollout.nodes.filter(({ name, groups }) => name !== node.name && groups.includes(group));
-    const away = members.filter(
-      (other) => flying.has(other.name) || (group === oneAtATime && isAway(other.name, view)),
+    const away = membersOf(group, rollout).filter(
+      (name) => name !== node.name && (flying.has(name) || (group === oneAtATime && isAway(name, view))),
     );
     if (away.length >= limit) return { why: 'group', group };
   }
@@ -43,6 +42,12 @@ export function refusalOf(
   return undefined;
 }
 
+/** Of control nodes all that there are: one that stays may be down as well. */
+function membersOf(group: string, { nodes, control }: Rollout): string[] {
+  const names = nodes.filter(({ groups }) => groups.includes(group)).map(({ name }) => name);
+  return group === oneAtATime ? [...new Set([...names, ...control])] : names;
+}
+
 /** Also a node that was given up: it may be down, or do at any moment what it was ordered last. */
 function isAway(name: string, { nodes }: View): boolean {
   const node = nodes.get(name);
@@ -53,6 +58,23 @@ function isAway(name: string, { nodes }: View): boolean {
 function appsAtRisk(node: RolloutNode, inFlight: readonly RolloutNode[], { instances }: View): Set<string> {
   const shared = inFlight.flatMap(appsTaken).filter((app) => instances.get(app)?.includes(node.name));
   return new Set([...appsTaken(node), ...shared]);
+}
+
+/** An app that can never be spared on one of the planned nodes, whatever the rollout waits for; undefined when there is none. */
+export function shortageOf(plan: Rollout): { app: string; node: string } | undefined {
+  if (plan.options.force) return undefined;
+  const comes = new Set(
+    plan.nodes.flatMap(({ changes }) =>
+      changes.apps.filter((app) => app.action === 'start').map(({ id }) => id),
+    ),
+  );
+  for (const node of plan.nodes) {
+    const short = appsTaken(node).find(
+      (app) => !comes.has(app) && (plan.instances[app] ?? 0) - 1 < (plan.minimums[app] ?? 0),
+    );
+    if (short !== undefined) return { app: short, node: node.name };
+  }
+  return undefined;
 }
 
 /**

@@ -14,8 +14,16 @@ export const rolloutDefaults = {
   undoMs: 1_800_000,
   /** Nodes build at the same time; a large closure over a slow line takes minutes. */
   prepareMs: 3_600_000,
+  /** What a proof takes beside settling: a login, a new connection, the confirmation. */
+  proveMs: 4_000,
   /** A node that is away this long while it prepares ends the plan: its agent reconnects within seconds. */
   prepareAwayMs: 30_000,
+  /** Files and packages of one node that a plan names; more are counted. */
+  linesKept: 60,
+  /** Nodes in one rollout: a start is one transaction with a condition for each, and etcd takes 128 of them. */
+  nodesMost: 120,
+  /** How often the leader forgets old plans and rollouts. */
+  tidyMs: 600_000,
   /** A plan that nobody started is forgotten after this. */
   planKeptMs: 3_600_000,
   /** Ended rollouts that are kept, newest first: enough to see a week of daily work. */

@@ -11,7 +11,8 @@ import type { View } from './view.js';
 export interface Order {
   node: string;
   order: string;
-  revision: string;
+  /** Undefined: what was ordered is withdrawn, and nothing else takes its place. A node that has not confirmed it goes back by itself. */
+  revision: string | undefined;
 }
 
 export interface Decision {

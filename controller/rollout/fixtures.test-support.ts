@@ -63,6 +63,7 @@ export function rollout(nodes: RolloutNode[], facts: Partial<Rollout> = {}, opti
     wave: 0,
     resumeMs: 0,
     undoSinceMs: 0,
+    control: [],
     undoes: '',
     ...facts,
   };

@@ -32,7 +32,16 @@ export type RolloutOptions = z.infer<typeof optionsShape>;
 /** The options with every default; throws `rollout.invalid` naming the first that is wrong. */
 export function parseOptions(value: unknown): RolloutOptions {
   const parsed = optionsShape.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    const { settleMs, confirmMs } = parsed.data;
+    if (settleMs + defaults.proveMs > confirmMs)
+      throw new Problem('rollout.invalid', 'An option of the rollout is not valid', {
+        where: 'settleMs',
+        reason: `with ${settleMs} ms of settling a node cannot prove itself within ${confirmMs} ms`,
+        next: 'give a longer --confirm-timeout, or a shorter --settle',
+      });
+    return parsed.data;
+  }
   const [issue] = parsed.error.issues;
   throw new Problem('rollout.invalid', 'An option of the rollout is not valid', {
     where: issue?.path.join('.') || 'options',

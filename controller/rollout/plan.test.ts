@@ -25,7 +25,7 @@ function prepared(name: string, action: string, minHealthy = -1): PreparedNode {
   };
 }
 
-const base = { id: 'r-1', who: 'a@b', why: 'because', nowMs: 5, options: parseOptions({}) };
+const base = { id: 'r-1', who: 'a@b', why: 'because', nowMs: 5, options: parseOptions({}), control: [] };
 const three = new Map([['backends/api', ['a', 'b', 'c']]]);
 
 describe('a plan', () => {

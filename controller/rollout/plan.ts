@@ -2,6 +2,7 @@
 import type { AppChange, Changes } from '../../proto/gen/nixinfra/v1/agent.js';
 import type { NodeKind } from '../../shared/names.js';
 import { minimumOf } from './capacity.js';
+import { rolloutDefaults as defaults } from './defaults.js';
 import type { RolloutOptions } from './options.js';
 import type { NodeChanges, Rollout, RolloutNode } from './rollout.js';
 import type { Instances } from './view.js';
@@ -26,6 +27,8 @@ export interface PlanInput {
   options: RolloutOptions;
   instances: Instances;
   nodes: readonly PreparedNode[];
+  /** Names of all control nodes. */
+  control: readonly string[];
 }
 
 /** `r-20260102-030405-ab12`: sorts by time, and two at once do not meet. `tail` is four random hex digits. */
@@ -54,16 +57,17 @@ export function makePlan(input: PlanInput): Rollout {
     minimums,
     instances: counts,
     nodes,
+    control: [...input.control],
   };
 }
 
-/** The way back of a rollout that has ended, for the nodes that it moved and that still stand where it left them. */
+/** The way back of a rollout that has ended, for those of its nodes whose desired key has this last change. */
 export function undoPlan(
   ended: Rollout,
   input: { id: string; who: string; why: string; nowMs: number; instances: Instances },
   desiredChanges: ReadonlyMap<string, number>,
 ): Rollout {
-  const moved = ended.nodes.filter(({ state, from }) => state === 'moved' && from.revision !== '');
+  const moved = ended.nodes.filter(({ name }) => desiredChanges.has(name));
   const waves = wavesOf(moved, ended.options.force);
   const nodes = waves.flatMap((wave, at) =>
     wave.map(
@@ -86,6 +90,7 @@ export function undoPlan(
     minimums: ended.minimums,
     instances: counts,
     nodes,
+    control: ended.control,
     undoes: ended.id,
   };
 }
@@ -96,7 +101,7 @@ function blank(
   why: string,
   nowMs: number,
   options: RolloutOptions,
-): Omit<Rollout, 'nodes' | 'minimums' | 'instances'> {
+): Omit<Rollout, 'nodes' | 'minimums' | 'instances' | 'control'> {
   return {
     id,
     who,
@@ -141,6 +146,7 @@ function plannedNode(node: PreparedNode, wave: number): RolloutNode {
     toVersion,
   }));
   const files = changes.files as NodeChanges['files'];
+  const { packages, stop, start, restart, reload, needsReboot } = changes;
   return {
     ...fresh(wave),
     name,
@@ -149,8 +155,23 @@ function plannedNode(node: PreparedNode, wave: number): RolloutNode {
     from,
     to,
     desiredChange,
-    changes: { ...changes, files, apps },
+    changes: {
+      files: cut(files, (left) => ({ path: `… and ${left} more`, change: 'changed' })),
+      stop,
+      start,
+      restart,
+      reload,
+      packages: cut(packages, (left) => `… and ${left} more`),
+      apps,
+      needsReboot,
+    },
   };
+}
+
+/** etcd takes values of at most 1.5 MB, and nobody reads a thousand lines of one node. */
+function cut<T>(list: readonly T[], rest: (left: number) => T): T[] {
+  const most = defaults.linesKept;
+  return list.length <= most ? [...list] : [...list.slice(0, most), rest(list.length - most)];
 }
 
 function touchedApps(nodes: readonly PreparedNode[]): Map<string, AppChange[]> {

@@ -52,7 +52,8 @@ export const nodeTransitions: Readonly<Record<NodeState, readonly NodeState[]>> 
   ordered: ['moved', 'failed'],
   // Straight to undo-failed: what it ran before is not known.
   moved: ['undo-ordered', 'undo-failed'],
-  failed: ['undo-ordered', 'undo-failed'],
+  // Straight to undone: it is where it was, and nothing has to be ordered.
+  failed: ['undo-ordered', 'undo-failed', 'undone'],
   'undo-ordered': ['undone', 'undo-failed'],
   undone: [],
   'undo-failed': [],
@@ -147,6 +148,8 @@ export const rolloutShape = z.object({
   /** Instances of these apps when the plan was made. */
   instances: z.record(z.string(), z.int()),
   nodes: z.array(nodeShape),
+  /** Every control node of the cluster, also those that stay: two of them may not be away at once. */
+  control: z.array(z.string()),
   /** The wave that is under way. */
   wave: z.int(),
   /** While paused: when it goes on; 0 until somebody says so. */

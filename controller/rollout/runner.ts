@@ -34,9 +34,7 @@ export class RolloutRunner {
     const { etcd, clock, log } = this.parts;
     const prefixes = [keys.lock, keys.rollouts, keys.nodes, ...serviceGroups.map(keys.group)];
     const watches: Watch[] = prefixes.map((prefix) => etcd.watchPrefix(prefix, () => this.#wake()));
-    await this.#tidy().catch((error: unknown) =>
-      log.warn({ err: error }, 'old rollouts could not be forgotten'),
-    );
+    let tidiedMs = Number.NEGATIVE_INFINITY;
     // Once, not in every race: a race leaves something behind at each promise that outlives it, and a leadership may last for weeks.
     void leadership.ended.then(() => this.#wake());
     while (!leadership.over()) {
@@ -45,6 +43,13 @@ export class RolloutRunner {
         this.#wake = resolve;
       });
       try {
+        // A clock that was set back must not put it off for long.
+        if (Math.abs(clock.now() - tidiedMs) >= defaults.tidyMs) {
+          tidiedMs = clock.now();
+          await this.#tidy().catch((error: unknown) =>
+            log.warn({ err: error }, 'old rollouts could not be forgotten'),
+          );
+        }
         const step = await this.#step(leadership.token);
         if (step === 'written') continue;
         // Refused: a former leader, or somebody else wrote the journal. Reading again tells which.
@@ -73,10 +78,11 @@ export class RolloutRunner {
 
   async #write(token: number, before: Stored, next: Rollout, orders: readonly Order[]): Promise<Step> {
     const { drainMs, settleMs, confirmMs, force } = next.options;
+    const options = { drainMs, settleMs, confirmMs, force };
     const given = orders.map(
       ({ node, order, revision }): NodeOrder => ({
         node,
-        desired: { revision, order, token, options: { drainMs, settleMs, confirmMs, force } },
+        desired: revision === undefined ? undefined : { revision, order, token, options },
       }),
     );
     const written = await this.#store.advance(token, before, next, given);

@@ -1,8 +1,9 @@
 /** The way back of a rollout that stopped. Pure; a part of the engine. */
 import { refusalOf } from './capacity.js';
 import { rolloutDefaults as defaults } from './defaults.js';
-import type { Decision } from './engine.js';
+import type { Decision, Order } from './engine.js';
 import {
+  type Outcome,
   orderId,
   type Rollout,
   type RolloutNode,
@@ -17,17 +18,10 @@ import type { View } from './view.js';
  * moved get it unless the operator wants to keep them. The same limits hold as on the way there.
  */
 export function stepUndo(rollout: Rollout, view: View, nowMs: number): Decision {
-  if (nowMs - rollout.undoSinceMs >= defaults.undoMs)
-    return { rollout: finish(giveUp(rollout, nowMs), nowMs), orders: [] };
+  if (nowMs - rollout.undoSinceMs >= defaults.undoMs) return giveUp(rollout, nowMs);
   const owed = rollout.nodes.filter((node) => isOwed(rollout, node));
   const lost = owed.filter(({ from }) => from.revision === '');
-  if (lost.length > 0) {
-    const message = 'what it ran before is not known to the cluster';
-    const nodes = rollout.nodes.map((node) =>
-      lost.includes(node) ? toNodeState(node, 'undo-failed', { message, endedMs: nowMs }) : node,
-    );
-    return { rollout: { ...rollout, nodes }, orders: [] };
-  }
+  if (lost.length > 0) return withdraw(rollout, lost, nowMs);
   const inFlight = rollout.nodes.filter(({ state }) => state === 'ordered' || state === 'undo-ordered');
   if (owed.length === 0 && inFlight.length === 0) return { rollout: finish(rollout, nowMs), orders: [] };
   const chosen: RolloutNode[] = [];
@@ -37,11 +31,10 @@ export function stepUndo(rollout: Rollout, view: View, nowMs: number): Decision 
     if (free || !refusalOf(rollout, node, [...inFlight, ...chosen], view)) chosen.push(node);
   }
   if (chosen.length === 0) return { rollout, orders: [] };
-  const order = ({ name }: RolloutNode) => orderId(rollout.id, name, 2);
   const nodes = rollout.nodes.map((node) =>
     chosen.includes(node)
       ? toNodeState(node, 'undo-ordered', {
-          order: order(node),
+          order: backOrder(rollout, node).order,
           orderedMs: nowMs,
           // A node that is away stays away as long as it has been: nobody waits for it a second time.
           lostMs: node.outcome === 'unreachable' ? node.lostMs : 0,
@@ -50,7 +43,7 @@ export function stepUndo(rollout: Rollout, view: View, nowMs: number): Decision 
   );
   return {
     rollout: { ...rollout, nodes },
-    orders: chosen.map((node) => ({ node: node.name, order: order(node), revision: node.from.revision })),
+    orders: chosen.map((node) => backOrder(rollout, node)),
   };
 }
 
@@ -64,16 +57,41 @@ function inOrder(nodes: readonly RolloutNode[]): RolloutNode[] {
   return [...nodes].sort((a, b) => (rank(a) === rank(b) ? 0 : rank(b) - rank(a)));
 }
 
-function giveUp(rollout: Rollout, nowMs: number): Rollout {
-  const end = (node: RolloutNode): RolloutNode => {
-    const message = 'the time for the way back is over';
-    const facts = { message, endedMs: nowMs };
-    if (node.state === 'ordered') return toNodeState(toNodeState(node, 'failed'), 'undo-failed', facts);
-    if (node.state === 'undo-ordered' || isOwed(rollout, node))
-      return toNodeState(node, 'undo-failed', facts);
-    return node;
-  };
-  return { ...rollout, nodes: rollout.nodes.map(end) };
+/** What brings the node back; where nobody knows what it ran, what takes the failed order away. */
+function backOrder({ id }: Rollout, { name, from }: RolloutNode): Order {
+  return { node: name, order: orderId(id, name, 2), revision: from.revision || undefined };
+}
+
+const whereItWas: ReadonlySet<Outcome | undefined> = new Set(['rejected', 'rolled-back']);
+
+/** Nodes of which nobody knows what they ran. One that went back by itself is there again all the same. */
+function withdraw(rollout: Rollout, lost: readonly RolloutNode[], nowMs: number): Decision {
+  const message = 'what it ran before is not known to the cluster';
+  const nodes = rollout.nodes.map((node) => {
+    if (!lost.includes(node)) return node;
+    return node.state === 'failed' && whereItWas.has(node.outcome)
+      ? toNodeState(node, 'undone')
+      : toNodeState(node, 'undo-failed', { message, endedMs: nowMs });
+  });
+  // One that was moved is confirmed on what it runs, and stays: its order says so.
+  const orders = lost.filter(({ state }) => state === 'failed').map((node) => backOrder(rollout, node));
+  return { rollout: { ...rollout, nodes }, orders };
+}
+
+/** The rollout ends, but what is open must not move a node behind everybody's back: the way back is ordered, without waiting for it. */
+function giveUp(rollout: Rollout, nowMs: number): Decision {
+  const message = 'the time for the way back is over; it goes back when it can';
+  const facts = { message, endedMs: nowMs };
+  const orders: Order[] = [];
+  const nodes = rollout.nodes.map((node) => {
+    if (node.state === 'undo-ordered') return toNodeState(node, 'undo-failed', facts);
+    if (node.state !== 'ordered' && !isOwed(rollout, node)) return node;
+    const back = backOrder(rollout, node);
+    orders.push(back);
+    const failed = node.state === 'ordered' ? toNodeState(node, 'failed') : node;
+    return toNodeState(failed, 'undo-failed', { ...facts, order: back.order });
+  });
+  return { rollout: finish({ ...rollout, nodes }, nowMs), orders };
 }
 
 function finish(rollout: Rollout, nowMs: number): Rollout {

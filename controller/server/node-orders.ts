@@ -64,7 +64,7 @@ export class NodeOrders {
         // A newer one came meanwhile: this one is void.
         if (this.#due.get(kind) !== entry) continue;
         this.#due.delete(kind);
-        if (this.#open) this.options.send(command);
+        if (this.#open && command) this.options.send(command);
       } catch (error) {
         this.options.onTrouble(error);
         if (Problem.from(error).code === 'etcd.unavailable') await pause(defaults.writeRetryMs);
@@ -74,12 +74,13 @@ export class NodeOrders {
     this.#running = false;
   }
 
-  async #command(kind: OrderKind, { key, value, modRevision }: Entry): Promise<Command> {
+  async #command(kind: OrderKind, { key, value, modRevision }: Entry): Promise<Command | undefined> {
     if (kind === 'prepare') {
       const { request, revision } = parseValue(key, value, prepareShape);
       return { $case: 'prepare', value: { request, manifest: await this.#manifest(key, revision) } };
     }
     const { revision, order, token, options } = parseValue(key, value, desiredShape);
+    if (order === '') return undefined;
     const manifest = await this.#manifest(key, revision);
     return {
       $case: 'desired',

@@ -15,8 +15,10 @@ import type { BlobStore } from '../store/blobs.js';
 import { keys } from '../store/keys.js';
 import type { NodeStore } from '../store/nodes.js';
 import { reserveOverlay } from '../store/overlay.js';
+import { lockedBy } from '../store/rollouts.js';
 import { leaderShape, parseValue } from '../store/shapes.js';
 import { callerName } from './authorise.js';
+import { RolloutPlanner } from './rollout-planner.js';
 import { RolloutService } from './rollout-service.js';
 import { RolloutWatch, type RolloutWatchCall } from './rollout-watch.js';
 import { toServiceError } from './status.js';
@@ -28,6 +30,8 @@ export interface OperatorParts {
   nodes: NodeStore;
   blobs: BlobStore;
   members(): Promise<EtcdMember[]>;
+  /** Names of all control nodes. */
+  control: readonly string[];
   log: Logger;
 }
 
@@ -46,7 +50,8 @@ async function leaderOf(etcd: EtcdStore): Promise<string> {
 export function operatorSide(parts: OperatorParts): OperatorSide {
   const { cluster, controller, etcd, nodes, blobs, log } = parts;
   const watches = new Map<RolloutWatchCall, RolloutWatch>();
-  const rollouts = new RolloutService(parts);
+  const rollouts = new RolloutService(etcd);
+  const planner = new RolloutPlanner(parts);
 
   /** A unary handler from an async function; `audit` writes who asked for what to the log. */
   function unary<Q, A>(name: string, answer: (request: Q) => Promise<A>, audit?: (request: Q) => object) {
@@ -114,7 +119,7 @@ export function operatorSide(parts: OperatorParts): OperatorSide {
       const { targets, who, why } = call.request;
       const facts = { operator: callerName(call), nodes: targets.map(({ node }) => node), who, why };
       log.info(facts, 'an operator plans a rollout');
-      void rollouts.plan(call);
+      void planner.plan(call);
     },
     startRollout: unary(
       'StartRollout',
@@ -138,7 +143,7 @@ export function operatorSide(parts: OperatorParts): OperatorSide {
     ),
     planUndo: unary(
       'PlanUndo',
-      async (request) => ({ rollout: JSON.stringify(await rollouts.planUndo(request)) }),
+      async (request) => ({ rollout: JSON.stringify(await planner.planUndo(request)) }),
       (request) => request,
     ),
     registerNode: unary(
@@ -151,7 +156,12 @@ export function operatorSide(parts: OperatorParts): OperatorSide {
     ),
     removeNode: unary(
       'RemoveNode',
-      async ({ node }) => ({ keys: await nodes.remove(checkedName(node, 'node')) }),
+      async ({ node }) => {
+        // A rollout may be about to order the node, and would write its keys again.
+        const lock = await rollouts.lock();
+        if (lock) throw lockedBy(lock);
+        return { keys: await nodes.remove(checkedName(node, 'node')) };
+      },
       (request) => request,
     ),
     reserveOverlay: unary(

@@ -27,6 +27,8 @@ interface Waiting {
   request: PrepareRequest;
   said: string;
   awaySince: number | undefined;
+  /** Our request was seen in the node's key; another one after it is another plan's. */
+  asked: boolean;
 }
 
 /**
@@ -40,7 +42,7 @@ export async function prepareNodes(
   if (requests.length === 0) return [];
   const { etcd, signal } = parts;
   const waiting = new Map<string, Waiting>(
-    requests.map((request) => [request.node, { request, said: '', awaySince: undefined }]),
+    requests.map((request) => [request.node, { request, said: '', awaySince: undefined, asked: false }]),
   );
   const answers = new Map<string, Prepared>();
   return new Promise((resolve, reject) => {
@@ -58,6 +60,8 @@ export async function prepareNodes(
       if (late) end(() => reject(lateProblem(late)));
     };
     const watch = etcd.watchPrefix(keys.nodes, (change) => {
+      const overtaken = isOvertaken(change, waiting);
+      if (overtaken !== undefined) return end(() => reject(overtakenProblem(overtaken)));
       const answer = take(change, waiting, parts);
       if (!answer) return;
       const node = parseNodeKey(change.key)?.node ?? '';
@@ -76,6 +80,24 @@ export async function prepareNodes(
         etcd.put(keys.prepare(node), JSON.stringify({ request, revision })),
       ),
     ).catch((error: unknown) => end(() => reject(error)));
+  });
+}
+
+/** The node whose request was replaced by that of another plan. */
+function isOvertaken({ key, entry }: Change, waiting: ReadonlyMap<string, Waiting>): string | undefined {
+  const parsed = parseNodeKey(key);
+  const mine = parsed?.what === 'prepare' ? waiting.get(parsed.node) : undefined;
+  if (!mine) return undefined;
+  // JSON that we wrote, or that another plan wrote: a part of its text is enough to tell which.
+  const ours = entry?.value.toString().includes(JSON.stringify(mine.request.request)) ?? false;
+  if (ours) mine.asked = true;
+  return mine.asked && !ours ? mine.request.node : undefined;
+}
+
+function overtakenProblem(node: string): Problem {
+  return new Problem('rollout.stale', 'Another plan is being made; this one was given up', {
+    node,
+    reason: `${node} prepares for the other one`,
   });
 }
 
@@ -129,4 +151,14 @@ function rejection(node: string, { message, log }: Prepared): Problem {
     reason: message,
     log,
   });
+}
+
+/** The plan is made: what it was made from is no longer needed, unless another plan asked meanwhile. */
+export async function forgetPreparation(etcd: EtcdStore, node: string, request: string): Promise<void> {
+  const key = keys.prepare(node);
+  const entry = await etcd.get(key).catch(() => undefined);
+  if (!entry?.value.toString().includes(JSON.stringify(request))) return;
+  const conditions = [{ key, modRevision: entry.modRevision }];
+  const writes = [key, keys.prepared(node)].map((each) => ({ do: 'delete', key: each }) as const);
+  await etcd.transact(conditions, writes).catch(() => false);
 }

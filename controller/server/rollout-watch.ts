@@ -23,6 +23,9 @@ export class RolloutWatch {
   #timer: NodeJS.Timeout | undefined;
   #listed = false;
   #closed = false;
+  /** What was told last: a health report changes nothing that is told here. */
+  #told = '';
+  #full = false;
   readonly #close: () => void;
 
   constructor(
@@ -105,7 +108,18 @@ export class RolloutWatch {
     if (this.#closed || this.call.cancelled) return;
     const holding = new Set(this.#rollout.nodes.filter(({ order }) => order !== '').map(({ name }) => name));
     const nodes = [...this.#nodes.values()].filter(({ node }) => holding.has(node));
-    this.call.write({ rollout: JSON.stringify(this.#rollout), nodes, leader: this.#leader });
+    const message = { rollout: JSON.stringify(this.#rollout), nodes, leader: this.#leader };
+    const text = JSON.stringify(message);
+    // A slow line gets the newest picture when it has taken the last one, not every one in between.
+    if (text === this.#told || this.#full) return;
+    this.#told = text;
+    if (!this.call.write(message)) {
+      this.#full = true;
+      this.call.once('drain', () => {
+        this.#full = false;
+        this.#soon();
+      });
+    }
     if (!isTerminal(this.#rollout.state)) return;
     this.close();
     this.call.end();

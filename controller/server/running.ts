@@ -11,13 +11,23 @@ export interface Running {
   /** The order that its desired key holds, and the key's last change; empty and 0 without one. */
   order: string;
   desiredChange: number;
+  /** It has not ended that order yet. */
+  open: boolean;
 }
 
-const nothing: Running = { connected: false, revision: '', system: '', order: '', desiredChange: 0 };
+const nothing: Running = {
+  connected: false,
+  revision: '',
+  system: '',
+  order: '',
+  desiredChange: 0,
+  open: false,
+};
 
 /** By node name. Throws `etcd.invalid` for a value that cannot be read: a plan must not be made on a guess. */
 export async function readRunning(etcd: EtcdStore): Promise<Map<string, Running>> {
   const running = new Map<string, Running>();
+  const ended = new Map<string, string>();
   for (const { key, value, modRevision } of (await etcd.getPrefix(keys.nodes)).entries) {
     const parsed = parseNodeKey(key);
     if (!parsed) continue;
@@ -28,10 +38,13 @@ export async function readRunning(etcd: EtcdStore): Promise<Map<string, Running>
       running.set(parsed.node, { ...known, order, desiredChange: modRevision });
     }
     if (parsed.what === 'status') {
-      const { hello, health } = parseStatus(key, value);
+      const { hello, health, result } = parseStatus(key, value);
+      ended.set(parsed.node, result?.order ?? '');
       const { revision, system } = health ?? hello ?? nothing;
       running.set(parsed.node, { ...known, revision, system });
     }
   }
+  for (const [node, known] of running)
+    running.set(node, { ...known, open: known.order !== '' && known.order !== ended.get(node) });
   return running;
 }

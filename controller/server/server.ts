@@ -52,7 +52,12 @@ export async function startController(config: ControllerConfig, log: Logger): Pr
     log,
   };
   const agents = agentSide(stores);
-  const operators = operatorSide({ ...stores, cluster: config.cluster, members: () => members.ask() });
+  const operators = operatorSide({
+    ...stores,
+    cluster: config.cluster,
+    control: config.etcdMembers.map(({ name }) => name),
+    members: () => members.ask(),
+  });
   const clock = wallClock;
   const election = new Election({ etcd, controller: config.name, clock, log });
   const runner = new RolloutRunner({ etcd, clock, log });

@@ -14,7 +14,8 @@ export interface Stored {
 
 export interface NodeOrder {
   node: string;
-  desired: DesiredValue;
+  /** Undefined: what was ordered is withdrawn. */
+  desired: DesiredValue | undefined;
 }
 
 function stored(entry: Entry): Stored {
@@ -27,6 +28,13 @@ export class RolloutStore {
   async get(id: string): Promise<Stored | undefined> {
     const entry = await this.etcd.get(keys.rollout(id));
     return entry && stored(entry);
+  }
+
+  /** Throws `rollout.unknown`. */
+  async need(id: string): Promise<Stored> {
+    const found = /^[a-z0-9-]{1,60}$/.test(id) ? await this.get(id) : undefined;
+    if (!found) throw new Problem('rollout.unknown', `There is no rollout "${id.slice(0, 80)}"`);
+    return found;
   }
 
   /** Every journal, newest first. A value that cannot be read is left out: the others must stay visible. */
@@ -94,13 +102,12 @@ export class RolloutStore {
     const key = keys.rollout(next.id);
     const writes: Write[] = [
       { do: 'put', key, value: JSON.stringify(next) },
-      ...orders.map(
-        ({ node, desired }): Write => ({
-          do: 'put',
-          key: keys.desired(node),
-          value: JSON.stringify(desired),
-        }),
-      ),
+      ...orders.map(({ node, desired }): Write => {
+        const wanted = keys.desired(node);
+        return desired
+          ? { do: 'put', key: wanted, value: JSON.stringify(desired) }
+          : { do: 'delete', key: wanted };
+      }),
       ...(isTerminal(next.state) ? [{ do: 'delete', key: keys.lock } as const] : []),
     ];
     return this.etcd.transact(
@@ -130,6 +137,17 @@ export class RolloutStore {
   }
 }
 
-export function unknownRollout(id: string): Problem {
-  return new Problem('rollout.unknown', `There is no rollout "${id.slice(0, 80)}"`);
+/** What the plan was made from is not so any more. */
+export function staleWorld(reason: string): Problem {
+  return new Problem('rollout.stale', 'The cluster changed after the plan was made; nothing was done', {
+    reason,
+  });
+}
+
+/** Who holds the cluster, since when and why. */
+export function lockedBy({ rollout, who, why, sinceMs }: LockValue): Problem {
+  const since = new Date(sinceMs).toISOString();
+  return new Problem('rollout.locked', `The rollout ${rollout} runs`, {
+    reason: `${who} holds the lock since ${since}${why ? `: ${why}` : ''}`,
+  });
 }

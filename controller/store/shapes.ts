@@ -10,14 +10,17 @@ export type ClusterNode = z.infer<typeof nodeShape>;
 /** One order of the leader: which revision, under which fencing token, and how (ApplyOptions of the wire contract). */
 export const desiredShape = z.object({
   revision: z.string(),
-  order: z.string(),
-  token: z.number(),
-  options: z.object({
-    drainMs: z.number(),
-    settleMs: z.number(),
-    confirmMs: z.number(),
-    force: z.boolean(),
-  }),
+  /** Empty in a key that a release without rollouts wrote: nothing that is carried out. */
+  order: z.string().default(''),
+  token: z.number().default(0),
+  options: z
+    .object({
+      drainMs: z.number(),
+      settleMs: z.number(),
+      confirmMs: z.number(),
+      force: z.boolean(),
+    })
+    .default({ drainMs: 0, settleMs: 0, confirmMs: 0, force: false }),
 });
 export type DesiredValue = z.infer<typeof desiredShape>;
 

@@ -14,9 +14,10 @@ export function problemOf(rollout: Rollout): Problem | undefined {
     });
   }
   const known = cause && Object.hasOwn(errorCatalogue, cause.code);
-  const code: ErrorCode =
-    state === 'undo-failed' ? 'rollout.undo-failed' : known ? (cause.code as ErrorCode) : 'internal';
-  const node = state === 'undo-failed' ? namesIn(rollout, 'undo-failed')[0] : cause?.node;
+  // A node that is away and was ordered to go back is the cause itself, and not one that could not be brought back.
+  const stuck = state === 'undo-failed' && nodes.some(isStuck);
+  const code: ErrorCode = stuck ? 'rollout.undo-failed' : known ? (cause.code as ErrorCode) : 'internal';
+  const node = stuck ? nodes.find(isStuck)?.name : cause?.node;
   const advice = errorCatalogue[code].next.replaceAll(' ID`', ` ${id}\``);
   return new Problem(code, `${headOf(rollout, code)}; ${whatBecame(rollout)}`, {
     ...(node ? { node } : {}),
@@ -25,6 +26,10 @@ export function problemOf(rollout: Rollout): Problem | undefined {
     where: `rollout ${id}`,
     next: advice,
   });
+}
+
+function isStuck({ state, outcome }: Rollout['nodes'][number]): boolean {
+  return state === 'undo-failed' && outcome !== 'unreachable';
 }
 
 function headOf({ cause }: Rollout, code: ErrorCode): string {

@@ -44,6 +44,7 @@ function clientOptions(config: EtcdConfig, retries: number): IOptions {
     defaultCallOptions: (call) =>
       call.isStream ? { interceptors: [hasLeader] } : { deadline: Date.now() + defaults.callMs },
     grpcOptions: {
+      'grpc.max_receive_message_length': defaults.receiveBytes,
       'grpc.keepalive_time_ms': defaults.keepaliveMs,
       'grpc.keepalive_timeout_ms': defaults.keepaliveTimeoutMs,
       'grpc.initial_reconnect_backoff_ms': defaults.reconnectMinMs,

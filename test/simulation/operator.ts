@@ -171,6 +171,7 @@ export class Operator {
       options: this.#options(),
       instances: await instancesOf(etcd),
       nodes,
+      control: controlNodes,
     });
     if (nodes.length > 0) await new RolloutStore(etcd).putPlan(plan);
     note(`${name}: planned ${id} to ${revision}: ${nodes.map((node) => node.name).join(' ')}`);

@@ -55,6 +55,7 @@ export function sampleRollout(
     wave: 0,
     resumeMs: 0,
     undoSinceMs: 0,
+    control: [],
     undoes: '',
     ...facts,
   };
