@@ -52,7 +52,7 @@ export const agentDefaults = {
   provePollMs: 250,
   /** One login over sshd on loopback, and how long logins are tried: sshd may just be starting again. */
   sshTimeoutS: 4,
-  sshTriesMs: 15_000,
+  sshTriesMs: 8_000,
   /** Beyond its deadline the watchdog is given this to be noticed; then the agent does its work. */
   watchdogSlackMs: 5_000,
   /** The way back: systemd's own stop timeout is 90 s per unit, and it is tried five times. */

@@ -6,7 +6,7 @@ import { Problem } from '../../shared/errors.js';
 import type { Clock } from '../clock.js';
 import { agentDefaults as defaults } from '../defaults.js';
 import { besideOf } from '../system/swap.js';
-import type { Activator } from './activator.js';
+import type { Activator, Ended } from './activator.js';
 import type { AppsControl } from './apps-control.js';
 import { advance, type Ending, type Job, type JobPhase } from './job.js';
 import type { MeshGate } from './mesh-gate.js';
@@ -14,6 +14,7 @@ import { type Preparation, Rejected } from './preparation.js';
 import { type Failure, lookBefore, Overtaken, type Prover } from './prover.js';
 import { bringBeside, keepPrevious, swapBack, swapIn } from './stage.js';
 import type { StateFiles } from './state-files.js';
+import { wayBack } from './way-back.js';
 
 export interface JobRunParts {
   configDir: string;
@@ -42,6 +43,11 @@ export interface JobRunParts {
 export class Stopped extends Error {}
 
 const cutOff = 'the watchdog brought the node back: no confirmation in time';
+
+/** What an activation said that did not end well: often the reason why nobody could confirm it. */
+function wordsOf(activation: Ended | undefined): string[] {
+  return activation && activation.exit !== 0 ? activation.log : [];
+}
 
 export class JobRun {
   constructor(
@@ -94,6 +100,8 @@ export class JobRun {
     await this.#enter('draining', { system, changes, held }, held.join(' '));
     await mesh.drain(this.job);
     const before = await lookBefore(activator, this.job.previousSystem);
+    // The boot default is kept anyway; what ran may be another one, activated by hand.
+    if (this.job.previousSystem !== '') await activator.keep('previous', this.job.previousSystem);
     await bringBeside(preparation.folderOf(this.job.revision), configDir, this.job.revision);
     await activator.forgetActivation();
     const bootId = await activator.bootId();
@@ -138,7 +146,8 @@ export class JobRun {
     if (!(await activator.activationBegan())) await activator.startActivation(system);
     for (;;) {
       const end = await activator.activation();
-      if ((await activator.verdict(nonce)) === 'restore') return this.#goBack({ message: cutOff, log: [] });
+      if ((await activator.verdict(nonce)) === 'restore')
+        return this.#goBack({ message: cutOff, log: end && end !== 'cut' ? wordsOf(end) : [] });
       if (end) {
         const activation = end === 'cut' ? { exit: 1, log: ['the activation was cut off'] } : end;
         if ((await activator.currentSystem()) === system) {
@@ -160,7 +169,7 @@ export class JobRun {
     try {
       failure = await prover.prove(this.job);
     } catch (error) {
-      if (error instanceof Overtaken) return this.#goBack({ message: cutOff, log: [] });
+      if (error instanceof Overtaken) return this.#goBack({ message: cutOff, log: wordsOf(activation) });
       throw error;
     }
     // 4 says that units failed, which has been looked at: one that came up after all is up.
@@ -175,14 +184,14 @@ export class JobRun {
           return await this.#goBack({ message: 'a newer order came before it was confirmed', log: [] });
         // Long after its time the watchdog is gone: somebody ended it.
         if (late || (await activator.verdict(nonce)) === 'restore')
-          return await this.#goBack({ message: cutOff, log: [] });
+          return await this.#goBack({ message: cutOff, log: wordsOf(activation) });
         await this.#pause(clock, defaults.unitPollMs);
       }
     } finally {
       confirmation.end();
     }
     if ((await activator.claim(nonce, 'confirmed')) === 'restore')
-      return this.#goBack({ message: cutOff, log: [] });
+      return this.#goBack({ message: cutOff, log: wordsOf(activation) });
     await this.#enter('committing', failure ? { failure } : {});
   }
 
@@ -207,54 +216,25 @@ export class JobRun {
     await this.#enter('restoring', { failure }, failure.message);
   }
 
-  /** By the watchdog's own hand, whoever decided it: there is one way back. */
   async #restore(): Promise<void> {
-    const { activator, apps, configDir, clock } = this.parts;
-    const { revision, previousSystem, system = '', failure } = this.job;
-    // After a boot the boot default runs, and everything with it.
-    const rebooted = (await activator.bootId()) !== this.job.bootId;
-    const log: string[] = [];
-    if (!(rebooted && (await activator.currentSystem()) === previousSystem)) {
-      const nonce = await this.#claimRestore();
-      const running = (await activator.watchdogRuns()) || (await activator.restored(nonce));
-      if (!running) await activator.armWatchdog({ nonce, configDir, revision, previousSystem, confirmMs: 0 });
-      const deadline = clock.now() + defaults.restoreMs;
-      let end = await activator.restored(nonce);
-      while (!end && clock.now() < deadline) {
-        await this.#pause(clock, defaults.unitPollMs);
-        end = await activator.restored(nonce);
-        if (!end && !(await activator.watchdogRuns()))
-          end = (await activator.restored(nonce)) ?? { exit: 1, log: [] };
-      }
-      if (end?.exit !== 0) log.push(...(end?.log ?? ['the way back did not end']));
-    }
+    const { apps, configDir } = this.parts;
+    const { revision, failure } = this.job;
+    const { back, log } = await wayBack(this.parts, this.job, {
+      pause: () => this.#pause(this.parts.clock, defaults.unitPollMs),
+      rename: async (nonce) => {
+        this.job = { ...this.job, nonce };
+        await this.#persist(this.job);
+      },
+    });
     await swapBack(configDir, revision);
-    if (system !== previousSystem && (await activator.profileSystem()) === system)
-      await activator.commit(previousSystem);
     await apps.renew();
-    const back = (await activator.currentSystem()) === previousSystem;
+    const why = failure?.message ?? '';
     const ending: Ending = {
       outcome: back ? 'rolled-back' : 'unhealthy',
-      message: back ? (failure?.message ?? '') : `${failure?.message ?? ''}; and the way back failed`,
+      message: back ? why : `${why}; and the way back failed`,
       log: [...log.slice(-10), ...(failure?.log ?? [])],
     };
     await this.#enter('routing', { ending });
-  }
-
-  /** The nonce under which the way back is decided: another one where the old one was confirmed already. */
-  async #claimRestore(): Promise<string> {
-    const { activator, log } = this.parts;
-    const { nonce } = this.job;
-    const stands = await activator.claim(nonce, 'restore').catch((error: unknown) => {
-      // A full disk takes no verdict; the watchdog goes back all the same when its time is over.
-      log.error({ err: error }, 'no verdict can be written');
-      return 'restore' as const;
-    });
-    if (stands === 'restore') return nonce;
-    this.job = { ...this.job, nonce: `${nonce}-back` };
-    await this.#persist(this.job);
-    await activator.claim(this.job.nonce, 'restore');
-    return this.job.nonce;
   }
 
   async #route(): Promise<Ending> {

@@ -1,9 +1,20 @@
 import { createServer } from 'node:http';
+import { Server } from 'node:net';
 
 /** How long a request in flight may take after SIGTERM, in milliseconds; below the unit's TimeoutStopSec. */
 const STOP_DEADLINE_MS = 35_000;
-/** How often idle connections are looked for while stopping, in milliseconds. */
-const IDLE_SWEEP_MS = 50;
+/**
+ * A stopping server goes on listening until nobody has connected for this long, in milliseconds: closing the socket resets the
+ * connections that the kernel has taken and we have not.
+ */
+const QUIET_MS = 100;
+/**
+ * How long it listens at most, and leaves idle connections alone, in milliseconds: a load balancer may be sending a request on one at
+ * this moment. haproxy lets go of its idle ones within 2 s, so little is left to close by then.
+ */
+const LINGER_MS = 3_000;
+/** How often a stopping server looks at both, in milliseconds. */
+const SWEEP_MS = 25;
 /** Longest answer of /slow, in milliseconds; below STOP_DEADLINE_MS, so that a stop waits for it. */
 const SLOWEST_MS = 30_000;
 
@@ -44,12 +55,22 @@ const server = createServer((request, response) => {
   }
 });
 
+let lastConnectionMs = 0;
+server.on('connection', () => {
+  lastConnectionMs = performance.now();
+});
+
 function stop() {
   if (stopping) return;
   stopping = true;
-  server.close(() => process.exit(0));
-  // A connection that becomes idle only after close() would be kept open for the keep-alive time.
-  setInterval(() => server.closeIdleConnections(), IDLE_SWEEP_MS);
+  const sinceMs = performance.now();
+  setInterval(() => {
+    const lingered = performance.now() - sinceMs >= LINGER_MS;
+    const quiet = performance.now() - Math.max(sinceMs, lastConnectionMs) >= QUIET_MS;
+    // Not http's own close(), which ends idle connections at once.
+    if (server.listening && (quiet || lingered)) Server.prototype.close.call(server, () => process.exit(0));
+    if (lingered) server.closeIdleConnections();
+  }, SWEEP_MS);
   setTimeout(() => process.exit(1), STOP_DEADLINE_MS);
 }
 

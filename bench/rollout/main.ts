@@ -93,12 +93,9 @@ function print(size: number, noop: number, ssh: number, changes: readonly Measur
     console.log(`    ${phase.padEnd(12)} ${seconds(median(changes.map((one) => one.phases[phase] ?? 0)))}`);
 }
 
-main()
-  .catch((error: unknown) => {
-    console.error(error);
-    process.exitCode = 1;
-  })
-  .finally(async () => {
-    await commandRunner(root, root)(['lab', 'down'], quiet);
-    rmSync(scratch, { recursive: true, force: true });
-  });
+try {
+  await main();
+} finally {
+  await commandRunner(root, root)(['lab', 'down'], quiet);
+  rmSync(scratch, { recursive: true, force: true });
+}

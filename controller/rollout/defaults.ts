@@ -24,6 +24,8 @@ export const rolloutDefaults = {
   leaderTtlS: 5,
   /** Between two looks when nothing tells of a change: bounds how late a deadline is noticed. */
   tickMs: 1_000,
+  /** Tries of a transaction whose answer may have been lost: each may meet another member of etcd, of which one may be dead. */
+  writeAttempts: 4,
   /** After a failed call of etcd. */
   retryMs: 500,
 } as const;

@@ -12,6 +12,7 @@ import type {
 import { Problem } from '../../shared/errors.js';
 import type { EtcdStore } from '../../shared/etcd/store.js';
 import { checkedName, type NodeKind, nodeKinds, serviceGroups } from '../../shared/names.js';
+import { rolloutDefaults as defaults } from '../rollout/defaults.js';
 import { parseOptions } from '../rollout/options.js';
 import { makePlan, type PreparedNode, rolloutId, undoPlan } from '../rollout/plan.js';
 import { isTerminal, type Rollout } from '../rollout/rollout.js';
@@ -33,8 +34,6 @@ export interface RolloutParts {
 
 /** How often a wish is written again when the journal changed in between; each loss means that the leader made a step. */
 const REQUEST_ATTEMPTS = 20;
-/** Tries of a start whose answer was lost: each may meet another member of etcd, of which one may be dead. */
-const START_ATTEMPTS = 4;
 
 export class RolloutService {
   readonly #store: RolloutStore;
@@ -139,7 +138,7 @@ export class RolloutService {
       } catch (error) {
         // Carried out or not, nobody knows: what it depends on makes a second try harmless, and the journal tells.
         if ((await this.#get(id)).rollout.state !== 'planned') return;
-        if (attempt >= START_ATTEMPTS) throw error;
+        if (attempt >= defaults.writeAttempts) throw error;
       }
     }
     if ((await this.#get(id)).rollout.state !== 'planned') return;

@@ -1,6 +1,7 @@
 /** The journals of rollouts in etcd: each change is one transaction, under the lock, the leadership and what was read before. */
 import { Problem } from '../../shared/errors.js';
 import type { Condition, Entry, EtcdStore, Write } from '../../shared/etcd/store.js';
+import { rolloutDefaults as defaults } from '../rollout/defaults.js';
 import { isTerminal, type Rollout, rolloutShape } from '../rollout/rollout.js';
 import { keys } from './keys.js';
 import { type DesiredValue, type LockValue, lockShape, parseValue } from './shapes.js';
@@ -51,11 +52,10 @@ export class RolloutStore {
    * would make a plan again of a rollout that runs by then.
    */
   async putPlan(rollout: Rollout): Promise<void> {
-    const stored = await this.etcd.compareAndSet(keys.rollout(rollout.id), 0, JSON.stringify(rollout));
-    if (!stored)
-      throw new Problem('etcd.unavailable', 'The plan could not be stored', {
-        where: keys.rollout(rollout.id),
-      });
+    const key = keys.rollout(rollout.id);
+    for (let attempt = 0; attempt < defaults.writeAttempts; attempt++)
+      if (await this.etcd.compareAndSet(key, 0, JSON.stringify(rollout))) return;
+    throw new Problem('etcd.unavailable', 'The plan could not be stored', { where: key });
   }
 
   /**

@@ -25,8 +25,9 @@ const node = 'worker001';
 const control = ['etcd001', 'etcd002', 'etcd003'];
 
 /** Short limits, so that a fault is over in seconds; the product's own are for clouds. */
-const limits = ['--settle', '3s', '--confirm-timeout', '25s', '--unreachable-after', '60s'];
+const limits = ['--confirm-timeout', '25s', '--unreachable-after', '60s'];
 const deploy = ['deploy', '--on', node, '-o', 'json', ...limits];
+const shortSettle = ['--settle', '3s'];
 
 /** A configuration that differs from every other, so that there is something to activate. */
 let serial = 0;
@@ -42,6 +43,10 @@ const service = (name: string, script: string, more = '') => `  systemd.services
 const oneshot = 'Type = "oneshot"; RemainAfterExit = true;';
 /** Keeps an activation going for some seconds, so that there is a middle to disturb. */
 const slow = () => `${marker()}\n${service(`slow${serial}`, 'sleep 5', oneshot)}`;
+
+/** A derivation that takes its time; node files have no pkgs. */
+const slowBuild = () =>
+  `derivation { name = "slow-build-${serial}"; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-c" "/bin/sleep 5; echo built > $out" ]; }`;
 
 const during = (phase: string, act: () => Promise<void>): Pick<OutcomeOptions, 'on'> => ({
   on: { pattern: new RegExp(`"type":"node-progress","node":"${node}","phase":"${phase}"`), act },
@@ -59,6 +64,8 @@ interface Row {
   fault: string;
   nix: () => string;
   options?: () => Promise<Pick<OutcomeOptions, 'on'>>;
+  /** Other arguments than a short settle time. */
+  args?: string[];
   expected: { code: number; problem?: string; says?: RegExp };
   ends: 'old' | 'new';
   after?: () => Promise<unknown>;
@@ -94,15 +101,20 @@ const rows: Row[] = [
   {
     fault: 'a unit that dies after 5 s',
     nix: () => service('dying', 'sleep 5; echo that was all; exit 1'),
-    options: async () => ({}),
+    // The default settle time.
+    args: [],
     expected: { ...rolledBack, says: /dying\.service/ },
     ends: 'old',
   },
   {
     fault: 'an app that does not pass its check',
-    nix: () =>
-      '  infrastructure.apps.hello.health.path = "/nowhere";\n  infrastructure.apps.hello.health.startGraceMs = 2000;',
-    expected: { ...rolledBack, says: /frontends\/hello/ },
+    nix: () => `${service('deaf', 'exec sleep 1000')}
+  infrastructure.apps.deaf = {
+    group = "backends";
+    port = 9999;
+    health = { kind = "http"; path = "/"; startGraceMs = 2000; };
+  };`,
+    expected: { ...rolledBack, says: /backends\/deaf/ },
     ends: 'old',
   },
   {
@@ -152,8 +164,7 @@ const rows: Row[] = [
   },
   {
     fault: 'power cut during the build',
-    nix: () =>
-      `${marker()}\n  environment.etc."slow-build".source = pkgs.runCommand "slow-build-${serial}" { } "sleep 5; echo built > $out";`,
+    nix: () => `${marker()}\n  environment.etc."slow-build".source = ${slowBuild()};`,
     options: async () => ({
       on: { pattern: /"type":"planning","node":"worker001","message":"[^"]*build/, act: powerCut },
     }),
@@ -286,10 +297,10 @@ afterAll(() => lab.close());
 describe('a node that applies', () => {
   it.each(rows)(
     '$fault: the node ends on the $ends system',
-    async ({ nix, options, expected, ends, after }) => {
+    async ({ nix, options, args, expected, ends, after }) => {
       old = await lab.systemOf(node);
       const outcome = await lab.withNix(node, nix(), async () =>
-        lab.attempt(deploy, { limitMs: 200_000, ...(await options?.()) }),
+        lab.attempt([...deploy, ...(args ?? shortSettle)], { limitMs: 200_000, ...(await options?.()) }),
       );
       if (expected.problem) expectProblem(outcome, expected.problem, expected.code);
       else expect(outcome.code, outcome.output).toBe(expected.code);

@@ -59,6 +59,14 @@ async function leader(): Promise<string> {
   return value;
 }
 
+/** The controller that holds a node's stream; empty while none does. */
+async function controllerOf(node: string): Promise<string> {
+  const { nodes } = JSON.parse((await lab.demo.run(['status', '--json'])).stdout) as {
+    nodes: { name: string; controller: string }[];
+  };
+  return nodes.find(({ name }) => name === node)?.controller ?? '';
+}
+
 beforeAll(async () => {
   await lab.open();
   await lab.up();
@@ -142,6 +150,22 @@ describe('kill -9 of the leader', () => {
       });
     });
     expect(await Promise.all(workers.map((node) => lab.systemOf(node)))).toEqual(before);
+    await lab.allConnected();
+  });
+
+  it('the agents of a control node that loses its power are with others within seconds', async () => {
+    const holder = await controllerOf('worker001');
+    await lab.demo.run(['lab', 'kill', holder]);
+    const { ms } = await waitUntil(
+      'worker001 at another controller',
+      async () => {
+        const now = await controllerOf('worker001').catch(() => holder);
+        return now !== '' && now !== holder;
+      },
+      { deadlineMs: 20_000 },
+    );
+    console.log(`worker001 left ${holder} after ${Math.round(ms)} ms`);
+    await lab.demo.run(['lab', 'start', holder]);
     await lab.allConnected();
   });
 
