@@ -9,6 +9,7 @@ import { type View, viewOf } from '../../controller/rollout/view.js';
 import { type Running, readRunning } from '../../controller/server/running.js';
 import { keys } from '../../controller/store/keys.js';
 import { RolloutStore, type Stored } from '../../controller/store/rollouts.js';
+import type { EtcdStore } from '../../shared/etcd/store.js';
 import { serviceGroups } from '../../shared/names.js';
 import type { Content } from './content.js';
 import type { Controller } from './controller.js';
@@ -141,12 +142,11 @@ export class Operator {
   async #plan(etcd: EtcdClient, now: () => number, revision: string): Promise<Rollout> {
     const { nodes: specs, random, content, name, note } = this.parts;
     const id = this.#id(now());
-    const running = await readRunning(etcd);
-    const seen = await viewIn(etcd);
+    const { running, isOpen } = await readNodes(etcd);
     const chosen = specs
       .filter(() => random.chance(0.8))
       // What a node runs that has not ended its order is not what it will run.
-      .filter(({ name: node }) => running.get(node)?.connected && !seen.nodes.get(node)?.open);
+      .filter(({ name: node }) => running.get(node)?.connected && !isOpen(node));
     const nodes = chosen.map((spec): PreparedNode => {
       const { revision: from, desiredChange } = running.get(spec.name) as Running;
       const unknown = random.chance(0.01);
@@ -211,9 +211,8 @@ export class Operator {
     const stored = await this.#get(store, id);
     if (stored.rollout.state !== 'planned') return;
     if (await store.lock()) throw new Refused('locked');
-    const running = await readRunning(etcd);
-    const seen = await viewIn(etcd);
-    const busy = stored.rollout.nodes.find(({ name }) => seen.nodes.get(name)?.open);
+    const { running, isOpen } = await readNodes(etcd);
+    const busy = stored.rollout.nodes.find(({ name }) => isOpen(name));
     if (busy) throw new Refused(`stale: ${busy.name} has not ended what it was ordered before`);
     const moved = stored.rollout.nodes.find(({ name, from }) => running.get(name)?.system !== from.system);
     if (moved) throw new Refused(`stale: ${moved.name} runs another system than planned`);
@@ -235,13 +234,28 @@ export class Operator {
   }
 }
 
+/**
+ * What the nodes run and whether they have ended what they were ordered, of one revision of etcd: read one after the other, a node
+ * could end its order in between, and what it ran before would be taken for what it runs.
+ */
+async function readNodes(
+  etcd: EtcdClient,
+): Promise<{ running: Map<string, Running>; isOpen(node: string): boolean }> {
+  const listing = await etcd.getPrefix(keys.nodes);
+  const once: EtcdStore = Object.assign(Object.create(etcd), { getPrefix: async () => listing });
+  const { nodes } = viewOf(listing.entries, rethrow);
+  return { running: await readRunning(once), isOpen: (node) => nodes.get(node)?.open ?? false };
+}
+
+function rethrow(error: unknown): never {
+  throw error;
+}
+
 async function viewIn(etcd: EtcdClient): Promise<View> {
   const prefixes = [keys.nodes, ...serviceGroups.map(keys.group)];
   const listings = await Promise.all(prefixes.map((prefix) => etcd.getPrefix(prefix)));
   return viewOf(
     listings.flatMap(({ entries }) => entries),
-    (error) => {
-      throw error;
-    },
+    rethrow,
   );
 }
