@@ -32,7 +32,7 @@ export function capacityChecker({ nodes: specs }: Scenario, content: Content): C
       }
       if (after.options.force) continue;
       const [from, to] = node.state === 'ordered' ? [node.from, node.to] : [node.to, node.from];
-      for (const app of content.taken(node.name, from.revision, to.revision)) {
+      for (const app of content.taken(node.name, from.system, to.system)) {
         const left = seen(app).filter((name) => !flying.some((other) => other.name === name));
         if (left.length < (after.minimums[app] ?? 0))
           fail(`${node.name} was ordered although ${app} has only ${left.join(' ') || 'nothing'} left`);

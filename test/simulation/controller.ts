@@ -45,14 +45,13 @@ export class Controller {
     const name = `${this.name}#${++this.#starts}`;
     const process = new SimProcess(name, scheduler, () => this.offsetMs);
     const shared = { process, host: this.name, etcd, network, random, scheduler };
-    const leading = new EtcdClient({
-      ...shared,
-      name: `${name}/leader`,
-      beforeCall: (call) => this.parts.beforeCall(call, this),
-      afterCall: (call) => this.parts.afterCall(call, this),
-    });
+    const hooks = {
+      beforeCall: (call: Call) => this.parts.beforeCall(call, this),
+      afterCall: (call: Call) => this.parts.afterCall(call, this),
+    };
+    const leading = new EtcdClient({ ...shared, ...hooks, name: `${name}/leader` });
     const sessions = new Sessions(name, process, new EtcdClient({ ...shared, name: `${name}/sessions` }));
-    const operators = new EtcdClient({ ...shared, name: `${name}/operators` });
+    const operators = new EtcdClient({ ...shared, ...hooks, name: `${name}/operators` });
     const election = new Election({ etcd: leading, controller: name, clock: process.clock, log });
     const runner = new RolloutRunner({ etcd: leading, clock: process.clock, log });
     this.running = { process, sessions, operators, election };

@@ -46,7 +46,7 @@ export class Faults {
     scheduler.after(scenario.calmAtMs, () => this.#cease());
   }
 
-  /** Called for the calls of leaders. */
+  /** Called for the calls of leaders, and for those that operators make at a controller. */
   at(when: 'before' | 'after', call: Call, controller: Controller): void {
     if (call.what !== 'transact' || this.calm) return;
     if (!call.keys.some((key) => key.startsWith(keys.rollouts) || key === keys.leader)) return;

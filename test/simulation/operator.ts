@@ -5,10 +5,11 @@
 import { parseOptions } from '../../controller/rollout/options.js';
 import { makePlan, type PreparedNode, rolloutId, undoPlan } from '../../controller/rollout/plan.js';
 import { isTerminal, type Rollout, toState } from '../../controller/rollout/rollout.js';
-import { viewOf } from '../../controller/rollout/view.js';
+import { type View, viewOf } from '../../controller/rollout/view.js';
 import { type Running, readRunning } from '../../controller/server/running.js';
 import { keys } from '../../controller/store/keys.js';
 import { RolloutStore, type Stored } from '../../controller/store/rollouts.js';
+import type { EtcdStore } from '../../shared/etcd/store.js';
 import { serviceGroups } from '../../shared/names.js';
 import type { Content } from './content.js';
 import type { Controller } from './controller.js';
@@ -26,6 +27,8 @@ export interface OperatorParts {
   scheduler: Scheduler;
   /** The next revision that nobody deployed yet. */
   nextRevision(): string;
+  /** What runs on a node just now. */
+  runsOn(node: string): string;
   note(text: string): void;
 }
 
@@ -139,14 +142,19 @@ export class Operator {
   async #plan(etcd: EtcdClient, now: () => number, revision: string): Promise<Rollout> {
     const { nodes: specs, random, content, name, note } = this.parts;
     const id = this.#id(now());
-    const running = await readRunning(etcd);
-    const chosen = specs.filter(() => random.chance(0.8)).filter((node) => running.get(node.name)?.connected);
+    const { running, isOpen } = await readNodes(etcd);
+    const chosen = specs
+      .filter(() => random.chance(0.8))
+      // What a node runs that has not ended its order is not what it will run.
+      .filter(({ name: node }) => running.get(node)?.connected && !isOpen(node));
     const nodes = chosen.map((spec): PreparedNode => {
       const { revision: from, desiredChange } = running.get(spec.name) as Running;
       const unknown = random.chance(0.01);
+      // As the agent says in its answer to the preparation.
+      const system = this.parts.runsOn(spec.name);
       return {
         ...spec,
-        from: { revision: unknown ? '' : from, system: from },
+        from: { revision: unknown ? '' : from, system },
         to: { revision, system: revision },
         desiredChange,
         changes: {
@@ -158,7 +166,7 @@ export class Operator {
           packages: [],
           needsReboot: false,
           apps: content
-            .changes(spec.name, from, revision)
+            .changes(spec.name, system, revision)
             .map((change) => ({ ...change, fromVersion: '', toVersion: '' })),
         },
       };
@@ -169,7 +177,7 @@ export class Operator {
       why: '',
       nowMs: now(),
       options: this.#options(),
-      instances: await instancesOf(etcd),
+      instances: (await viewIn(etcd)).instances,
       nodes,
       control: controlNodes,
     });
@@ -187,10 +195,10 @@ export class Operator {
       changes.set(name, known.desiredChange);
     }
     const input = { id: this.#id(now()), who: this.parts.name, why: '', nowMs: now() };
-    const plan = undoPlan(ended, { ...input, instances: await instancesOf(etcd) }, changes);
+    const plan = undoPlan(ended, { ...input, instances: (await viewIn(etcd)).instances }, changes);
     const nodes = plan.nodes.map((node) => ({
       ...node,
-      from: { ...node.from, system: running.get(node.name)?.revision ?? node.from.system },
+      from: { ...node.from, system: running.get(node.name)?.system ?? node.from.system },
     }));
     if (nodes.length === 0) throw new Refused('there is nothing to undo');
     const undo = { ...plan, nodes };
@@ -204,8 +212,10 @@ export class Operator {
     const stored = await this.#get(store, id);
     if (stored.rollout.state !== 'planned') return;
     if (await store.lock()) throw new Refused('locked');
-    const running = await readRunning(etcd);
-    const moved = stored.rollout.nodes.find(({ name, from }) => running.get(name)?.revision !== from.system);
+    const { running, isOpen } = await readNodes(etcd);
+    const busy = stored.rollout.nodes.find(({ name }) => isOpen(name));
+    if (busy) throw new Refused(`stale: ${busy.name} has not ended what it was ordered before`);
+    const moved = stored.rollout.nodes.find(({ name, from }) => running.get(name)?.system !== from.system);
     if (moved) throw new Refused(`stale: ${moved.name} runs another system than planned`);
     const startedMs = now();
     const next = toState(stored.rollout, 'running', { startedMs });
@@ -225,12 +235,28 @@ export class Operator {
   }
 }
 
-async function instancesOf(etcd: EtcdClient) {
-  const listings = await Promise.all(serviceGroups.map((group) => etcd.getPrefix(keys.group(group))));
+/**
+ * What the nodes run and whether they have ended what they were ordered, of one revision of etcd: read one after the other, a node
+ * could end its order in between, and what it ran before would be taken for what it runs.
+ */
+async function readNodes(
+  etcd: EtcdClient,
+): Promise<{ running: Map<string, Running>; isOpen(node: string): boolean }> {
+  const listing = await etcd.getPrefix(keys.nodes);
+  const once: EtcdStore = Object.assign(Object.create(etcd), { getPrefix: async () => listing });
+  const { nodes } = viewOf(listing.entries, rethrow);
+  return { running: await readRunning(once), isOpen: (node) => nodes.get(node)?.open ?? false };
+}
+
+function rethrow(error: unknown): never {
+  throw error;
+}
+
+async function viewIn(etcd: EtcdClient): Promise<View> {
+  const prefixes = [keys.nodes, ...serviceGroups.map(keys.group)];
+  const listings = await Promise.all(prefixes.map((prefix) => etcd.getPrefix(prefix)));
   return viewOf(
     listings.flatMap(({ entries }) => entries),
-    (error) => {
-      throw error;
-    },
-  ).instances;
+    rethrow,
+  );
 }

@@ -54,7 +54,7 @@ export function scenarioOf(seed: number): Scenario {
   const apps = ['backends/api', 'frontends/web', 'services/db'].slice(0, random.int(1, 3)).map((id): App => {
     const group = id.split('/')[0] as ServiceGroup;
     const on = hosts.filter(({ services }) => services.includes(group)).map(({ name }) => name);
-    return { id, on, minHealthy: random.pick([-1, -1, 0, 1, Math.max(0, on.length - 1)]) };
+    return { id, on, minHealthy: random.pick([-1, -1, 0, 1, Math.max(0, on.length - 1), on.length]) };
   });
   const calm = random.chance(0.15);
   const rough = calm ? 0 : random.pick([0.3, 1, 1, 2]);

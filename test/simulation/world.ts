@@ -117,6 +117,7 @@ export async function runSeed(seed: number, trace?: (line: string) => void): Pro
         controllers,
         random,
         scheduler,
+        runsOn: (node) => agents.find(({ name }) => name === node)?.runs ?? '',
         nextRevision: () => `v${++revisions}`,
         note,
       }),
