@@ -4,6 +4,7 @@ import { Prepared } from '../../proto/gen/nixinfra/v1/agent.js';
 import { Problem } from '../../shared/errors.js';
 import type { Change, EtcdStore } from '../../shared/etcd/store.js';
 import { rolloutDefaults as defaults } from '../rollout/defaults.js';
+import { phaseName } from '../rollout/events.js';
 import { keys, parseNodeKey } from '../store/keys.js';
 import { parseStatus } from '../store/shapes.js';
 
@@ -119,9 +120,11 @@ function take(
     }
     if (parsed.what === 'status') {
       const { progress } = parseStatus(change.key, change.entry.value);
-      if (progress?.order !== mine.request.request || progress.message === mine.said) return undefined;
-      mine.said = progress.message;
-      parts.onProgress(parsed.node, progress.message);
+      if (progress?.order !== mine.request.request) return undefined;
+      const now = phaseName(progress.phase);
+      if (now === mine.said) return undefined;
+      mine.said = now;
+      parts.onProgress(parsed.node, now);
     }
   } catch (error) {
     parts.log.warn({ key: change.key, err: error }, 'a value of a node is not readable');

@@ -72,8 +72,13 @@ interface Row {
 }
 
 let old = '';
-const backOnOld = () =>
-  waitUntil('the old system', async () => (await lab.systemOf(node)) === old, { deadlineMs: 60_000 });
+const onNew = () =>
+  waitUntil('the new system', async () => (await lab.systemOf(node)) !== old, { deadlineMs: 60_000 });
+/** There and back: asked too early, the old system would be the one of before. */
+const backOnOld = async () => {
+  await onNew();
+  await waitUntil('the old system', async () => (await lab.systemOf(node)) === old, { deadlineMs: 60_000 });
+};
 
 const applied = { code: 0 };
 const rejected = { code: 4, problem: 'apply.rejected' };
@@ -166,7 +171,7 @@ const rows: Row[] = [
     fault: 'power cut during the build',
     nix: () => `${marker()}\n  environment.etc."slow-build".source = ${slowBuild()};`,
     options: async () => ({
-      on: { pattern: /"type":"planning","node":"worker001","message":"[^"]*build/, act: powerCut },
+      on: { pattern: /"type":"planning","node":"worker001","message":"building"/, act: powerCut },
     }),
     expected: applied,
     ends: 'new',
@@ -239,7 +244,7 @@ const rows: Row[] = [
       during('activating', async () => {
         const some = control.slice(1);
         await Promise.all(some.map((name) => lab.onNode(name, 'systemctl', 'stop', 'etcd')));
-        await waitUntil('the new system', async () => (await lab.systemOf(node)) !== old);
+        await onNew();
         await Promise.all(some.map((name) => lab.onNode(name, 'systemctl', 'start', 'etcd')));
       }),
     expected: applied,

@@ -179,7 +179,7 @@ export class Operator {
       options: this.#options(),
       instances: (await viewIn(etcd)).instances,
       nodes,
-      control: controlNodes,
+      control: specs.filter(({ kind }) => kind === 'control').map((spec) => spec.name),
     });
     if (nodes.length > 0) await new RolloutStore(etcd).putPlan(plan);
     note(`${name}: planned ${id} to ${revision}: ${nodes.map((node) => node.name).join(' ')}`);
