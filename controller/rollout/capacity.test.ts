@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { appsTaken, minimumOf, type Refusal, refusalOf } from './capacity.js';
+import { appsTaken, minimumOf, type Refusal, refusalOf, shortageOf } from './capacity.js';
 import { changing, node, rollout, view } from './fixtures.test-support.js';
 
 const api = 'backends/api';
@@ -54,6 +54,14 @@ describe('whether one more node may be away', () => {
       'a',
       [],
       view({ a: {}, b: { connected: false } }),
+      { why: 'group', group: 'control' },
+    ],
+    [
+      'a control node outside the rollout is down',
+      rollout([node('a', 'waiting', { groups: ['control'] })], { control: ['a', 'b', 'c'] }),
+      'a',
+      [],
+      view({ a: {}, b: { connected: false }, c: {} }),
       { why: 'group', group: 'control' },
     ],
     [
@@ -132,4 +140,29 @@ it.each([
   ['taken away on purpose', 1, 1, 0, 1, 0],
 ] as const)('minimum: %s', (_, declared, now, atTheEnd, maxUnavailable, expected) => {
   expect(minimumOf(declared, now, atTheEnd, maxUnavailable)).toBe(expected);
+});
+
+describe('an app that can never be spared', () => {
+  const plan = (minimum: number, instances: number, options: object = {}) =>
+    rollout(
+      [node('a', 'waiting', restarts)],
+      { minimums: { [api]: minimum }, instances: { [api]: instances } },
+      options,
+    );
+  it.each([
+    ['one of one must stay', plan(1, 1), { app: api, node: 'a' }],
+    ['one of two must stay', plan(1, 2), undefined],
+    ['none must stay', plan(0, 1), undefined],
+    ['it is an emergency', plan(1, 1, { force: true }), undefined],
+    [
+      'another instance comes with the rollout',
+      rollout([node('a', 'waiting', restarts), node('b', 'waiting', { changes: changing([api, 'start']) })], {
+        minimums: { [api]: 1 },
+        instances: { [api]: 1 },
+      }),
+      undefined,
+    ],
+  ])('%s', (_, of, expected) => {
+    expect(shortageOf(of)).toEqual(expected);
+  });
 });

@@ -63,8 +63,27 @@ describe('the way back', () => {
 
   it('ends when its time is over, wherever the nodes are', () => {
     const nodes = [node('a', 'ordered'), node('b', 'undo-ordered'), node('c', 'moved'), node('d', 'skipped')];
-    const over = stepUndo(rollout(nodes, undoing), up, 5_000 + defaults.undoMs).rollout;
+    const { rollout: over, orders } = stepUndo(rollout(nodes, undoing), up, 5_000 + defaults.undoMs);
     expect(over.state).toBe('undo-failed');
     expect(states(over)).toEqual(['undo-failed', 'undo-failed', 'undo-failed', 'skipped']);
+    // What is open would else move the node after the end.
+    expect(orders.map(({ order, revision }) => `${order} ${revision}`)).toEqual([
+      'r-1/a/2 old',
+      'r-1/c/2 old',
+    ]);
+  });
+
+  it('takes the order of a failed node away when it is not known what it ran; one that went back is where it was', () => {
+    const from = { revision: '', system: 's' };
+    const nodes = [
+      node('a', 'failed', { from, outcome: 'rolled-back' }),
+      node('b', 'failed', { from, outcome: 'unreachable' }),
+    ];
+    const { rollout: step, orders } = stepUndo(rollout(nodes, undoing), up, 6_000);
+    expect(states(step)).toEqual(['undone', 'undo-failed']);
+    expect(orders.map(({ node: name, revision }) => [name, revision])).toEqual([
+      ['a', undefined],
+      ['b', undefined],
+    ]);
   });
 });

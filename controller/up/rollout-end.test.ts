@@ -35,6 +35,20 @@ describe('end of a rollout', () => {
     expect(problemOf(rollout({ cause: cause(code) }))).toMatchObject({ code, exitCode, reason: 'why' });
   });
 
+  it('keeps its cause when nothing but a lost node is not back', () => {
+    const lost = sampleNode('two', { state: 'undo-failed', outcome: 'unreachable' });
+    const facts = { state: 'undo-failed', cause: cause('apply.unreachable') } as const;
+    expect(problemOf(rollout(facts, [...nodes('undone'), lost]))).toMatchObject({
+      code: 'apply.unreachable',
+      exitCode: 8,
+    });
+    const stuck = sampleNode('one', { state: 'undo-failed', outcome: 'unhealthy' });
+    expect(problemOf(rollout(facts, [stuck, lost]))).toMatchObject({
+      code: 'rollout.undo-failed',
+      node: 'one',
+    });
+  });
+
   it('says which node, why, and what became of the others', () => {
     expect(problemOf(rollout({ cause: cause('apply.rejected') }))).toMatchObject({
       node: 'two',
