@@ -42,6 +42,11 @@ function checkStep(before: Rollout, after: Rollout, role: string): void {
       fail(name, `${node.name} of ${after.id} went from ${was.state} to ${node.state}`);
     if (role !== 'leader' && was.state !== node.state) fail(name, `${role} moved ${node.name}`);
   }
+  const failed = after.nodes.find((node) => node.state === 'failed');
+  const further = after.nodes.find(
+    (node, at) => node.state === 'ordered' && before.nodes[at]?.state === 'waiting',
+  );
+  if (failed && further) fail(name, `${further.name} was ordered although ${failed.name} had failed`);
   const steerable = ({ state }: Rollout) => state === 'running' || state === 'paused';
   if (before.request?.action === 'abort' && !after.request && steerable(before) && steerable(after))
     fail(name, `the wish to abort ${after.id} got lost`);
