@@ -33,7 +33,13 @@ export type RolloutOptions = z.infer<typeof optionsShape>;
 export function parseOptions(value: unknown): RolloutOptions {
   const parsed = optionsShape.safeParse(value);
   if (parsed.success) {
-    const { settleMs, confirmMs } = parsed.data;
+    const { settleMs, confirmMs, unreachableMs } = parsed.data;
+    if (unreachableMs <= confirmMs)
+      throw new Problem('rollout.invalid', 'An option of the rollout is not valid', {
+        where: 'unreachableMs',
+        reason: `a node that is away may come back by itself within ${confirmMs} ms, and would be given up after ${unreachableMs} ms`,
+        next: 'give a longer --unreachable-after, or a shorter --confirm-timeout',
+      });
     if (settleMs + defaults.proveMs > confirmMs)
       throw new Problem('rollout.invalid', 'An option of the rollout is not valid', {
         where: 'settleMs',

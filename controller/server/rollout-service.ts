@@ -27,6 +27,10 @@ export class RolloutService {
     const running = await readRunning(this.etcd);
     const moved = rollout.nodes.find(({ name, from }) => running.get(name)?.system !== from.system);
     if (moved) throw staleWorld(`${moved.name} runs another system than when the plan was made`);
+    const busy = rollout.options.force
+      ? undefined
+      : rollout.nodes.find(({ name }) => running.get(name)?.open);
+    if (busy) throw staleWorld(`${busy.name} has not ended its last order`);
     const now = Date.now();
     const next: Rollout = { ...rollout, state: 'running', startedMs: now };
     const { who, why } = rollout;
