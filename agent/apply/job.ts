@@ -82,6 +82,11 @@ export interface Job {
   ending?: Ending;
 }
 
+/** Whether what was read is a job of this release. One that knew no orders left jobs without, in phases of its own. */
+export function isJob(read: Partial<Job>): read is Job {
+  return typeof read.order === 'string' && read.phase !== undefined && jobPhases.includes(read.phase);
+}
+
 /** The job in its next phase; throws on a step that the table does not have, which would be a defect of ours. */
 export function advance(job: Job, phase: JobPhase, facts: Partial<Job> = {}): Job {
   if (!transitions[job.phase].includes(phase))
