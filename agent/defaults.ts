@@ -53,7 +53,7 @@ export const agentDefaults = {
   /** One login over sshd on loopback, and how long logins are tried: sshd may just be starting again. */
   sshTimeoutS: 4,
   sshTriesMs: 8_000,
-  /** Beyond its deadline the watchdog is given this to be noticed; then the agent does its work. */
+  /** A confirmation is waited for as long as the watchdog waits from its beginning, and this; then the watchdog is gone, and the agent goes back. */
   watchdogSlackMs: 5_000,
   /** The way back: systemd's own stop timeout is 90 s per unit, and it is tried five times. */
   restoreMs: 900_000,

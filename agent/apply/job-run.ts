@@ -105,7 +105,7 @@ export class JobRun {
     await bringBeside(preparation.folderOf(this.job.revision), configDir, this.job.revision);
     await activator.forgetActivation();
     const bootId = await activator.bootId();
-    await this.#enter('activating', { before, bootId, activatedMs: this.parts.clock.now() });
+    await this.#enter('activating', { before, bootId });
   }
 
   /** One phase of those from the activation on; the ending after the last. */
@@ -176,14 +176,14 @@ export class JobRun {
     if (!failure && activation && activation.exit !== 0 && activation.exit !== 4)
       failure = { message: `the activation ended with exit code ${activation.exit}`, log: activation.log };
     if (failure && !options?.force) return this.#goBack(failure);
+    // The watchdog keeps the time, also over a restart of ours; this is for one that somebody ended.
+    const deadline = clock.monotonic() + this.#confirmMs() + defaults.watchdogSlackMs;
     confirmation.ask(order, nonce);
     try {
       while (!confirmation.isConfirmed(nonce)) {
-        const late = clock.now() > this.#deadline() + defaults.watchdogSlackMs;
         if (this.parts.isSuperseded())
           return await this.#goBack({ message: 'a newer order came before it was confirmed', log: [] });
-        // Long after its time the watchdog is gone: somebody ended it.
-        if (late || (await activator.verdict(nonce)) === 'restore')
+        if (clock.monotonic() > deadline || (await activator.verdict(nonce)) === 'restore')
           return await this.#goBack({ message: cutOff, log: wordsOf(activation) });
         await this.#pause(clock, defaults.unitPollMs);
       }
@@ -276,10 +276,6 @@ export class JobRun {
 
   #confirmMs(): number {
     return this.job.options?.confirmMs || defaults.confirmMs;
-  }
-
-  #deadline(): number {
-    return (this.job.activatedMs ?? this.job.startedMs) + this.#confirmMs();
   }
 
   async #pause(clock: Clock, ms: number): Promise<void> {

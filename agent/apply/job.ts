@@ -73,8 +73,6 @@ export interface Job {
   held: string[];
   /** What worked before the activation; from the phase activating on. */
   before?: Before;
-  /** When the activation began. */
-  activatedMs?: number;
   /** Exit code and words of the activation; from the phase proving on. */
   activation?: { exit: number; log: string[] };
   /** Why the job goes back; in the phase restoring. */

@@ -40,7 +40,7 @@ async function restore(parts: WayBackParts, job: Job, hooks: WayBackHooks): Prom
   const { activator, configDir, clock } = parts;
   const { revision, previousSystem } = job;
   const nonce = await claimRestore(parts, job, hooks);
-  const deadline = clock.now() + defaults.restoreMs;
+  const deadline = clock.monotonic() + defaults.restoreMs;
   for (let armed = false; ; ) {
     const running = await activator.watchdogRuns();
     // Looked at after that: one that has just ended has left its record.
@@ -49,7 +49,7 @@ async function restore(parts: WayBackParts, job: Job, hooks: WayBackHooks): Prom
     if (!running && armed) return ['the way back was cut off'];
     if (!running) await activator.armWatchdog({ nonce, configDir, revision, previousSystem, confirmMs: 0 });
     armed ||= !running;
-    if (clock.now() > deadline) return ['the way back did not end'];
+    if (clock.monotonic() > deadline) return ['the way back did not end'];
     await hooks.pause();
   }
 }

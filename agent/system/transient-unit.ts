@@ -105,18 +105,19 @@ export class TransientUnit {
       exit = await read();
     }
     if (exit !== undefined) return { exit: Number.parseInt(exit, 10), log: lines(await this.#log()) };
-    const now = this.clock.now();
+    const now = this.clock.monotonic();
     this.#goneSince ??= now;
     return now - this.#goneSince > defaults.unitGoneMs ? 'cut' : undefined;
   }
 
   /** Waits for the end; undefined when the unit was cut off without one. Throws after the limit. */
   async ended(limitMs: number): Promise<Ended | undefined> {
-    const deadline = this.clock.now() + limitMs;
+    const deadline = this.clock.monotonic() + limitMs;
     for (;;) {
       const end = await this.end();
       if (end) return end === 'cut' ? undefined : end;
-      if (this.clock.now() > deadline) throw new Error(`${this.name} did not end in ${limitMs / 1000} s`);
+      if (this.clock.monotonic() > deadline)
+        throw new Error(`${this.name} did not end in ${limitMs / 1000} s`);
       await this.clock.sleep(defaults.unitPollMs);
     }
   }
