@@ -34,12 +34,13 @@ log=$folder/watchdog.log
 
 say() {
   echo "watchdog: $*"
-  echo "watchdog: $*" >>"$log" 2>/dev/null
+  echo "watchdog: $*" 2>/dev/null >>"$log"
 }
 now() { read -r up rest </proc/uptime && echo "\${up%%.*}"; }
 given() { readlink "$verdict" 2>/dev/null; }
 ${swapFunction}
-: >"$log"
+# Nothing here may end the shell: no redirection of a special built-in (\`:\`, \`exec\`), which ends it when the file cannot be opened.
+rm -f "$log"
 say "armed: back to $previous in $seconds s"
 deadline=$(($(now) + seconds))
 while [ -z "$(given)" ] && [ "$(now)" -lt "$deadline" ]; do sleep 0.3; done
@@ -57,9 +58,12 @@ systemctl stop ${switchUnit}.service
 swap back "$config" "$new" || say "$config is not what it was"
 attempt=1
 while :; do
-  "$previous/bin/switch-to-configuration" test >"$folder/restore.log" 2>&1
+  # A command whose output cannot be opened is not run at all: then its words are lost, not the node.
+  out=$folder/restore.log
+  echo "going back to $previous" 2>/dev/null >"$out" || out=/dev/null
+  "$previous/bin/switch-to-configuration" test >>"$out" 2>&1
   code=$?
-  cat "$folder/restore.log"
+  cat "$out"
   [ "$(readlink -f "\${NIX_INFRA_CURRENT:-/run/current-system}")" = "$previous" ] && break
   [ "$attempt" -ge 5 ] && break
   say "attempt $attempt ended with $code"
@@ -67,7 +71,7 @@ while :; do
   sleep 2
 done
 say "ended with exit code $code"
-echo "$code" >"$folder/restored.$nonce.part" && mv "$folder/restored.$nonce.part" "$folder/restored.$nonce"
+echo "$code" 2>/dev/null >"$folder/restored.$nonce.part" && mv "$folder/restored.$nonce.part" "$folder/restored.$nonce"
 # The old system's agent may have been stopped by the new system, or never started by the way back.
 systemctl start --no-block nix-infra-agent.service
 exit 0
