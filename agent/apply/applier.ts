@@ -68,7 +68,7 @@ export class Applier {
     void apps.hold(job.held);
     const open: Job =
       todo === 'done'
-        ? { ...job, phase: 'committing' }
+        ? { ...job, phase: 'committing', bootDefaultTouched: true }
         : todo === 'go back'
           ? { ...job, phase: 'restoring', failure: job.failure ?? { message: restarted, log: [] } }
           : job;

@@ -141,9 +141,13 @@ export class JobRun {
         previousSystem,
         confirmMs: this.#confirmMs(),
       });
-    if ((await activator.verdict(nonce)) === 'restore') return this.#goBack({ message: cutOff, log: [] });
+    const runs = await activator.watchdogRuns();
+    const verdict = await activator.verdict(nonce);
+    if (verdict === 'restore') return this.#goBack({ message: cutOff, log: [] });
+    // Without it nothing would bring the node back.
+    if (!runs && !verdict) return this.#goBack({ message: 'the watchdog does not run', log: [] });
     await swapIn(configDir, revision);
-    if (!(await activator.activationBegan())) await activator.startActivation(system);
+    if (!(await activator.activationBegan())) await activator.startActivation(system, nonce);
     for (;;) {
       const end = await activator.activation();
       if ((await activator.verdict(nonce)) === 'restore')
@@ -192,7 +196,7 @@ export class JobRun {
     }
     if ((await activator.claim(nonce, 'confirmed')) === 'restore')
       return this.#goBack({ message: cutOff, log: wordsOf(activation) });
-    await this.#enter('committing', failure ? { failure } : {});
+    await this.#enter('committing', { bootDefaultTouched: true, ...(failure && { failure }) });
   }
 
   async #commit(): Promise<void> {
@@ -219,8 +223,8 @@ export class JobRun {
   async #restore(): Promise<void> {
     const { apps, configDir } = this.parts;
     const { revision, failure } = this.job;
-    const { back, log } = await wayBack(this.parts, this.job, {
-      pause: () => this.#pause(this.parts.clock, defaults.unitPollMs),
+    const { troubles, log } = await wayBack(this.parts, this.job, {
+      pause: (ms) => this.#pause(this.parts.clock, ms),
       rename: async (nonce) => {
         this.job = { ...this.job, nonce };
         await this.#persist(this.job);
@@ -228,10 +232,9 @@ export class JobRun {
     });
     await swapBack(configDir, revision);
     await apps.renew();
-    const why = failure?.message ?? '';
     const ending: Ending = {
-      outcome: back ? 'rolled-back' : 'unhealthy',
-      message: back ? why : `${why}; and the way back failed`,
+      outcome: troubles.length === 0 ? 'rolled-back' : 'unhealthy',
+      message: [failure?.message ?? '', ...troubles].join('; and '),
       log: [...log.slice(-10), ...(failure?.log ?? [])],
     };
     await this.#enter('routing', { ending });

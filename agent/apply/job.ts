@@ -73,6 +73,8 @@ export interface Job {
   held: string[];
   /** What worked before the activation; from the phase activating on. */
   before?: Before;
+  /** The boot default may be the new system, or half of it: from the phase committing on. What boots next cannot be read from one link. */
+  bootDefaultTouched?: boolean;
   /** Exit code and words of the activation; from the phase proving on. */
   activation?: { exit: number; log: string[] };
   /** Why the job goes back; in the phase restoring. */

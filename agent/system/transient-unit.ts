@@ -40,7 +40,7 @@ export class TransientUnit {
   /** Starts the command; throws with systemd's words when that fails. A former run of the unit that still goes is stopped. */
   async start(command: readonly string[], output: 'file' | 'journal' = 'file'): Promise<void> {
     await mkdir(this.dir, { recursive: true, mode: 0o700 });
-    await run('systemctl', ['stop', `${this.name}.service`]);
+    await this.stop();
     await this.forget();
     const environment = {
       PATH: commandPath(),
@@ -67,6 +67,13 @@ export class TransientUnit {
       ...command,
     ]);
     if (started.code !== 0) throw new Error(`systemd-run ${this.name}: ${started.stderr.trim()}`);
+  }
+
+  /** Returns when nothing of the unit runs any more: whether something did. */
+  async stop(): Promise<boolean> {
+    const ran = await this.runs();
+    await run('systemctl', ['stop', `${this.name}.service`], undefined, defaults.unitStopMs);
+    return ran;
   }
 
   /** Removes what a former run left. */

@@ -14,7 +14,7 @@ export type Verdict = 'confirmed' | 'restore';
 
 /** One activation that is watched. */
 export interface Watch {
-  /** Names the verdict; another activation has another one. */
+  /** Names the verdict; another activation has another one. One whose way back has to be gone anew adds a word after a dot. */
   nonce: string;
   configDir: string;
   revision: string;
@@ -24,6 +24,14 @@ export interface Watch {
 }
 
 export const switchUnit = 'nix-infra-switch';
+
+/**
+ * First words of the activation's own unit. The watchdog gives its verdict before it stops that unit: so an activation that begins late
+ * either sees the verdict, or is there to be stopped.
+ */
+const guard = `[ -L "$1" ] && echo "not begun: the watchdog has decided" && exit 75
+shift
+exec "$@"`;
 
 /** Arguments: folder, nonce, /etc/nixos, its new revision, previous system, seconds. */
 export const watchdogScript = `#!/bin/sh
@@ -85,11 +93,12 @@ export class WatchdogFiles {
     this.script = join(dir, 'watchdog.sh');
   }
 
-  /** Writes the script, synced, and forgets the verdicts of former activations but not this one's. */
+  /** Writes the script, synced, and forgets the verdicts of former activations but not this one's, whichever way back it is on. */
   async prepare(nonce: string): Promise<void> {
     await mkdir(this.dir, { recursive: true, mode: 0o700 });
+    const [attempt = nonce] = nonce.split('.');
     for (const name of await readdir(this.dir))
-      if (/^(verdict|restored)\./.test(name) && !name.includes(nonce)) await rm(join(this.dir, name));
+      if (/^(verdict|restored)\./.test(name) && !name.includes(attempt)) await rm(join(this.dir, name));
     const part = `${this.script}.part`;
     const file = await open(part, 'w', 0o700);
     try {
@@ -106,15 +115,24 @@ export class WatchdogFiles {
     return ['/bin/sh', this.script, this.dir, nonce, configDir, revision, previousSystem, seconds];
   }
 
+  /** The command, unless the verdict on this attempt has been given by the time it runs. */
+  guarded(nonce: string, command: readonly string[]): string[] {
+    return ['/bin/sh', '-c', guard, 'sh', this.#verdictOf(nonce), ...command];
+  }
+
+  #verdictOf(nonce: string): string {
+    return join(this.dir, `verdict.${nonce}`);
+  }
+
   async verdict(nonce: string): Promise<Verdict | undefined> {
-    const given = await readlink(join(this.dir, `verdict.${nonce}`)).catch(() => undefined);
+    const given = await readlink(this.#verdictOf(nonce)).catch(() => undefined);
     return given === 'confirmed' || given === 'restore' ? given : undefined;
   }
 
   /** Tries to be first; the answer is the verdict that stands. Throws when none can be written. */
   async claim(nonce: string, wanted: Verdict): Promise<Verdict> {
     await mkdir(this.dir, { recursive: true, mode: 0o700 });
-    const error = await symlink(wanted, join(this.dir, `verdict.${nonce}`)).then(
+    const error = await symlink(wanted, this.#verdictOf(nonce)).then(
       () => undefined,
       (thrown: unknown) => thrown,
     );
