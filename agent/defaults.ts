@@ -53,10 +53,12 @@ export const agentDefaults = {
   /** One login over sshd on loopback, and how long logins are tried: sshd may just be starting again. */
   sshTimeoutS: 4,
   sshTriesMs: 8_000,
-  /** Beyond its deadline the watchdog is given this to be noticed; then the agent does its work. */
+  /** A confirmation is waited for as long as the watchdog waits from its beginning, and this; then the watchdog is gone, and the agent goes back. */
   watchdogSlackMs: 5_000,
   /** The way back: systemd's own stop timeout is 90 s per unit, and it is tried five times. */
   restoreMs: 900_000,
+  /** Attempts to make the old system the boot default again: outlasts a disk that is full for a moment, not one that is broken. */
+  bootDefaultTries: 5,
   /** After a state file could not be written: the disk may have room again. */
   stateRetryMs: 5_000,
   /** Room kept back so that the end of a job can be written on a full disk. */
@@ -67,8 +69,8 @@ export const agentDefaults = {
   unitPollMs: 200,
   /** A build that takes longer is stuck; a large closure over a slow line takes minutes. */
   buildMs: 3_600_000,
-  /** A switch that takes longer is stuck; systemd's own stop timeout is 90 s per unit. */
-  switchMs: 1_200_000,
+  /** systemd kills what does not stop in 90 s, and says so then. */
+  unitStopMs: 100_000,
   /** A transient unit that is neither running nor has written its exit code for this long was cut off. */
   unitGoneMs: 3_000,
   /** How often the apps' units are looked at: the bound for "unit stopped, key gone". */

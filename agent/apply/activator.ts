@@ -46,8 +46,13 @@ export interface Activator {
   forgetActivation(): Promise<void>;
   /** Whether an activation was started since the last was forgotten. */
   activationBegan(): Promise<boolean>;
-  /** Activates without touching the boot default; goes on when this process ends. */
-  startActivation(system: string): Promise<void>;
+  /**
+   * Activates without touching the boot default; goes on when this process ends. Nothing is activated when a verdict under this nonce is
+   * there before it begins, also where that is long after this call.
+   */
+  startActivation(system: string, nonce: string): Promise<void>;
+  /** Returns when no activation runs any more: whether one did. */
+  stopActivation(): Promise<boolean>;
   /** The end of the activation; undefined while it runs. It was `cut` when it went without an end. */
   activation(): Promise<Ended | 'cut' | undefined>;
   /** Makes the system the boot default and the profile's current generation. Throws with the words of a failure. */

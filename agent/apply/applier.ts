@@ -7,7 +7,7 @@ import { Problem } from '../../shared/errors.js';
 import type { Clock } from '../clock.js';
 import { agentDefaults as defaults } from '../defaults.js';
 import { judgeOrder, raise } from './fence.js';
-import { decide, type Ending, type Job, type JobPhase, onRestart, type StoredResult } from './job.js';
+import { decide, type Ending, isJob, type Job, type JobPhase, onRestart, type StoredResult } from './job.js';
 import { JobRun, type JobRunParts, Stopped } from './job-run.js';
 import type { Fence } from './state-files.js';
 import type { Turn } from './turn.js';
@@ -35,6 +35,8 @@ export class Applier {
   #waiting: Order | undefined;
   #working = false;
   #job: Job | undefined;
+  /** The order whose turn has come, from that very moment on: its job is made up only later. */
+  #taken: string | undefined;
   #stopped = false;
   #lastMessage = '';
 
@@ -48,6 +50,11 @@ export class Applier {
     this.#results = await files.results();
     const job = await files.job();
     if (!job) return;
+    if (!isJob(job)) {
+      // Of a former release, which knew no orders. What it applied it has written elsewhere; the rest the next order finds out.
+      log.warn('an open job of a former release is dropped');
+      return files.dropJob();
+    }
     if (this.#results.some((result) => result.order === job.order)) return files.dropJob();
     const facts = {
       bootId: await activator.bootId(),
@@ -61,10 +68,11 @@ export class Applier {
     void apps.hold(job.held);
     const open: Job =
       todo === 'done'
-        ? { ...job, phase: 'committing' }
+        ? { ...job, phase: 'committing', bootDefaultTouched: true }
         : todo === 'go back'
           ? { ...job, phase: 'restoring', failure: job.failure ?? { message: restarted, log: [] } }
           : job;
+    this.#taken = open.order;
     this.#start(async () => this.#end(open, await this.#runOf(open).goOn()));
   }
 
@@ -73,7 +81,7 @@ export class Applier {
     if (!desired.manifest) return;
     const mark = { id: desired.order, token: desired.token, change: desired.change };
     const ended = this.#results.map((result) => result.order);
-    const verdict = judgeOrder(mark, { ...this.#fence, ended, running: this.#job?.order });
+    const verdict = judgeOrder(mark, { ...this.#fence, ended, running: this.#taken });
     if (verdict === 'refuse') {
       log.warn({ ...mark, seen: this.#fence }, 'an order of the past is refused');
       return;
@@ -110,7 +118,9 @@ export class Applier {
       // Whatever is newest when its turn comes.
       const order = this.#waiting;
       this.#waiting = undefined;
-      if (order && !this.#stopped) await this.#take(order);
+      if (!order || this.#stopped) return;
+      this.#taken = order.order;
+      await this.#take(order);
     });
   }
 
@@ -124,6 +134,7 @@ export class Applier {
       .finally(() => {
         this.#working = false;
         this.#job = undefined;
+        this.#taken = undefined;
         this.#next();
       });
   }
@@ -134,7 +145,7 @@ export class Applier {
       {
         ...this.parts,
         isStopped: () => this.#stopped,
-        isSuperseded: () => this.#waiting !== undefined,
+        isSuperseded: () => this.#waiting !== undefined && this.#waiting.order !== job.order,
         onPhase: (now, message) => {
           this.#job = now;
           this.#lastMessage = message;
@@ -150,7 +161,9 @@ export class Applier {
   }
 
   async #take(order: Order): Promise<void> {
-    const { files, activator, clock } = this.parts;
+    const { files, activator, clock, report } = this.parts;
+    const known = this.#results.find((one) => one.order === order.order);
+    if (known) return report.result(known);
     const currentSystem = await activator.currentSystem();
     const job: Job = {
       order: order.order,
@@ -187,7 +200,8 @@ export class Applier {
       message: ending.message,
       log: ending.log.slice(-defaults.logLines).map((line) => line.slice(0, defaults.logLineChars)),
       system: await activator.currentSystem(),
-      durationMs: atMs - job.startedMs,
+      // Over a restart there is only the wall clock, which may have been set meanwhile.
+      durationMs: Math.max(0, atMs - job.startedMs),
       atMs,
     };
     const { order, revision, outcome, message, durationMs } = result;

@@ -105,7 +105,7 @@ export class JobRun {
     await bringBeside(preparation.folderOf(this.job.revision), configDir, this.job.revision);
     await activator.forgetActivation();
     const bootId = await activator.bootId();
-    await this.#enter('activating', { before, bootId, activatedMs: this.parts.clock.now() });
+    await this.#enter('activating', { before, bootId });
   }
 
   /** One phase of those from the activation on; the ending after the last. */
@@ -141,9 +141,13 @@ export class JobRun {
         previousSystem,
         confirmMs: this.#confirmMs(),
       });
-    if ((await activator.verdict(nonce)) === 'restore') return this.#goBack({ message: cutOff, log: [] });
+    const runs = await activator.watchdogRuns();
+    const verdict = await activator.verdict(nonce);
+    if (verdict === 'restore') return this.#goBack({ message: cutOff, log: [] });
+    // Without it nothing would bring the node back.
+    if (!runs && !verdict) return this.#goBack({ message: 'the watchdog does not run', log: [] });
     await swapIn(configDir, revision);
-    if (!(await activator.activationBegan())) await activator.startActivation(system);
+    if (!(await activator.activationBegan())) await activator.startActivation(system, nonce);
     for (;;) {
       const end = await activator.activation();
       if ((await activator.verdict(nonce)) === 'restore')
@@ -176,14 +180,14 @@ export class JobRun {
     if (!failure && activation && activation.exit !== 0 && activation.exit !== 4)
       failure = { message: `the activation ended with exit code ${activation.exit}`, log: activation.log };
     if (failure && !options?.force) return this.#goBack(failure);
+    // The watchdog keeps the time, also over a restart of ours; this is for one that somebody ended.
+    const deadline = clock.monotonic() + this.#confirmMs() + defaults.watchdogSlackMs;
     confirmation.ask(order, nonce);
     try {
       while (!confirmation.isConfirmed(nonce)) {
-        const late = clock.now() > this.#deadline() + defaults.watchdogSlackMs;
         if (this.parts.isSuperseded())
           return await this.#goBack({ message: 'a newer order came before it was confirmed', log: [] });
-        // Long after its time the watchdog is gone: somebody ended it.
-        if (late || (await activator.verdict(nonce)) === 'restore')
+        if (clock.monotonic() > deadline || (await activator.verdict(nonce)) === 'restore')
           return await this.#goBack({ message: cutOff, log: wordsOf(activation) });
         await this.#pause(clock, defaults.unitPollMs);
       }
@@ -192,7 +196,7 @@ export class JobRun {
     }
     if ((await activator.claim(nonce, 'confirmed')) === 'restore')
       return this.#goBack({ message: cutOff, log: wordsOf(activation) });
-    await this.#enter('committing', failure ? { failure } : {});
+    await this.#enter('committing', { bootDefaultTouched: true, ...(failure && { failure }) });
   }
 
   async #commit(): Promise<void> {
@@ -219,8 +223,8 @@ export class JobRun {
   async #restore(): Promise<void> {
     const { apps, configDir } = this.parts;
     const { revision, failure } = this.job;
-    const { back, log } = await wayBack(this.parts, this.job, {
-      pause: () => this.#pause(this.parts.clock, defaults.unitPollMs),
+    const { troubles, log } = await wayBack(this.parts, this.job, {
+      pause: (ms) => this.#pause(this.parts.clock, ms),
       rename: async (nonce) => {
         this.job = { ...this.job, nonce };
         await this.#persist(this.job);
@@ -228,10 +232,9 @@ export class JobRun {
     });
     await swapBack(configDir, revision);
     await apps.renew();
-    const why = failure?.message ?? '';
     const ending: Ending = {
-      outcome: back ? 'rolled-back' : 'unhealthy',
-      message: back ? why : `${why}; and the way back failed`,
+      outcome: troubles.length === 0 ? 'rolled-back' : 'unhealthy',
+      message: [failure?.message ?? '', ...troubles].join('; and '),
       log: [...log.slice(-10), ...(failure?.log ?? [])],
     };
     await this.#enter('routing', { ending });
@@ -276,10 +279,6 @@ export class JobRun {
 
   #confirmMs(): number {
     return this.job.options?.confirmMs || defaults.confirmMs;
-  }
-
-  #deadline(): number {
-    return (this.job.activatedMs ?? this.job.startedMs) + this.#confirmMs();
   }
 
   async #pause(clock: Clock, ms: number): Promise<void> {

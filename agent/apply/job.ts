@@ -73,13 +73,18 @@ export interface Job {
   held: string[];
   /** What worked before the activation; from the phase activating on. */
   before?: Before;
-  /** When the activation began. */
-  activatedMs?: number;
+  /** The boot default may be the new system, or half of it: from the phase committing on. What boots next cannot be read from one link. */
+  bootDefaultTouched?: boolean;
   /** Exit code and words of the activation; from the phase proving on. */
   activation?: { exit: number; log: string[] };
   /** Why the job goes back; in the phase restoring. */
   failure?: { message: string; log: string[] };
   ending?: Ending;
+}
+
+/** Whether what was read is a job of this release. One that knew no orders left jobs without, in phases of its own. */
+export function isJob(read: Partial<Job>): read is Job {
+  return typeof read.order === 'string' && read.phase !== undefined && jobPhases.includes(read.phase);
 }
 
 /** The job in its next phase; throws on a step that the table does not have, which would be a defect of ours. */

@@ -50,10 +50,10 @@ export class MeshGate {
       const whom = waiting.length > 0 ? `still served by ${waiting.join(', ')}` : 'no controller answered';
       throw new Rejected(`the instances did not leave the mesh in ${limit / 1000} s: ${whom}`);
     }
-    const deadline = clock.now() + orDefault(options?.drainMs, defaults.drainMs);
+    const deadline = clock.monotonic() + orDefault(options?.drainMs, defaults.drainMs);
     for (const { id, address } of instances) {
       while ((await activator.connectionsTo(address)) > 0) {
-        if (clock.now() >= deadline) {
+        if (clock.monotonic() >= deadline) {
           log.warn({ app: id, address }, 'connections are still open; going on');
           break;
         }
@@ -66,19 +66,19 @@ export class MeshGate {
   async open({ order, held, options }: Gated): Promise<string> {
     const { apps, barrier, clock } = this.parts;
     const limit = orDefault(options?.routeMs, defaults.routeMs);
-    const deadline = clock.now() + limit;
+    const deadline = clock.monotonic() + limit;
     apps.release();
     if (options?.force) return '';
     const isHeld = (id: string) => held.includes(id);
     for (;;) {
       const coming = apps.unhealthy().coming.filter(isHeld);
-      if (clock.now() >= deadline) break;
+      if (clock.monotonic() >= deadline) break;
       if (coming.length === 0 && apps.registered(held)) break;
       await clock.sleep(defaults.provePollMs);
     }
     const { coming, lost } = apps.unhealthy();
     const healthy = this.#instances(held.filter((id) => !coming.includes(id) && !lost.includes(id)));
-    const left = Math.max(1, deadline - clock.now());
+    const left = Math.max(1, deadline - clock.monotonic());
     const refs = healthy.map((app) => this.#ref(app));
     const { reached, waiting } = await barrier(order, 'served', refs, left);
     if (reached) return '';

@@ -69,14 +69,14 @@ export class Preparer {
   async #carryOut(request: string, manifest: Manifest): Promise<void> {
     const { preparation, files, clock, activator, log, progress, answer } = this.parts;
     this.#running = request;
-    const began = clock.now();
+    const began = clock.monotonic();
     const { revision } = manifest;
     const common = { request, revision, message: '', log: [] as string[] };
     let prepared: Prepared;
     try {
       const made = await preparation.make(manifest, async (phase) => progress(revision, phase, request));
       const { system, currentSystem, changes } = made;
-      const durationMs = clock.now() - began;
+      const durationMs = clock.monotonic() - began;
       prepared = { ...common, ok: true, system, currentSystem, changes: wireChanges(changes), durationMs };
     } catch (error) {
       const problem = Problem.from(error);
@@ -90,7 +90,7 @@ export class Preparer {
         system: '',
         currentSystem: await activator.currentSystem(),
         changes: undefined,
-        durationMs: clock.now() - began,
+        durationMs: clock.monotonic() - began,
       };
     }
     this.#answered = prepared;

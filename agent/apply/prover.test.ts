@@ -64,7 +64,10 @@ function prove(world: World, change: Partial<Job> = {}) {
     longestGraceMs: () => 0,
   } as Partial<AppsControl> as AppsControl;
   const clock = {
-    now: () => now,
+    now: () => {
+      throw new Error('the wall clock measures nothing');
+    },
+    monotonic: () => now,
     sleep: async (ms: number) => {
       now += ms;
     },

@@ -72,7 +72,7 @@ export class Prover {
     baseline: Record<string, number>,
   ): Promise<Failure | undefined> {
     const { activator, apps, clock } = this.parts;
-    const began = clock.now();
+    const began = clock.monotonic();
     const appsLimit = Math.max(defaults.appsUpMs, apps.longestGraceMs());
     for (;;) {
       await this.#checkVerdict(nonce);
@@ -83,7 +83,7 @@ export class Prover {
       const { coming: starting, lost } = apps.unhealthy();
       if (lost.length > 0) return this.#appFailure(lost);
       if (coming.length + starting.length === 0) return undefined;
-      const waited = clock.now() - began;
+      const waited = clock.monotonic() - began;
       if (coming.length > 0 && waited > defaults.unitsUpMs)
         return this.#unitFailure(
           coming.map((unit) => ({ unit, why: `${unit} does not come up` })),
@@ -105,7 +105,7 @@ export class Prover {
     const names = [...units.kept, ...units.added];
     const atFirst = await activator.unitStates(names);
     const baseline = Object.fromEntries([...atFirst].map(([unit, state]) => [unit, state.restarts]));
-    const deadline = clock.now() + settleMs;
+    const deadline = clock.monotonic() + settleMs;
     for (;;) {
       await this.#checkVerdict(nonce);
       const states = await activator.unitStates(names);
@@ -115,20 +115,20 @@ export class Prover {
       if (complaints.length + failed.length > 0) return this.#unitFailure(complaints, failed);
       const { coming: starting, lost } = apps.unhealthy();
       if (starting.length + lost.length > 0) return this.#appFailure([...starting, ...lost]);
-      if (clock.now() >= deadline) return undefined;
+      if (clock.monotonic() >= deadline) return undefined;
       await clock.sleep(defaults.provePollMs);
     }
   }
 
   async #login(nonce: string): Promise<Failure | undefined> {
     const { activator, clock } = this.parts;
-    const deadline = clock.now() + defaults.sshTriesMs;
+    const deadline = clock.monotonic() + defaults.sshTriesMs;
     for (;;) {
       await this.#checkVerdict(nonce);
       const login = await activator.sshLogin();
       // Not to be proved any more: the new system says so.
       if (!login || login.ok) return undefined;
-      if (clock.now() >= deadline)
+      if (clock.monotonic() >= deadline)
         return { message: 'sshd does not accept a login any more', log: [login.detail] };
       await clock.sleep(defaults.provePollMs);
     }

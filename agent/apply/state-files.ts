@@ -21,7 +21,8 @@ const ballast = 'ballast';
 export class StateFiles {
   constructor(private readonly dir: string) {}
 
-  job = () => this.read<Job>('job.json');
+  /** As it was left, perhaps by another release of this program: `isJob` tells. */
+  job = () => this.read<Partial<Job>>('job.json');
   putJob = (job: Job) => this.write('job.json', job);
   dropJob = () => rm(join(this.dir, 'job.json'), { force: true });
   applied = () => this.read<Applied>('applied.json');

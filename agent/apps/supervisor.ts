@@ -236,7 +236,7 @@ export class AppSupervisor implements AppsControl {
   #see(watched: Watched, seen: Observation): void {
     if (watched.gone) return;
     const before = watched.instance.state;
-    watched.instance = observe(watched.instance, seen, rulesOf(watched.app), this.parts.clock.now());
+    watched.instance = observe(watched.instance, seen, rulesOf(watched.app), this.parts.clock.monotonic());
     const { state, detail } = watched.instance;
     if (state !== before) this.parts.log.info({ app: watched.app.id, state, detail }, 'instance');
     this.#register(watched);

@@ -58,10 +58,10 @@ export class MeshWatcher {
       const answer = await ask(socketPath, question, defaults.meshReadMs, defaults.meshReadBytes);
       const servers = parseAnswer(answer);
       if (servers === 'stopping') return undefined;
-      this.#lastGoodMs = clock.now();
+      this.#lastGoodMs = clock.monotonic();
       return { readable: true, servers };
     } catch (error) {
-      if (clock.now() - this.#lastGoodMs < defaults.meshGoneMs) return undefined;
+      if (clock.monotonic() - this.#lastGoodMs < defaults.meshGoneMs) return undefined;
       if (this.#current?.readable) this.options.log.warn({ err: error }, 'haproxy does not answer');
       return { readable: false, servers: [] };
     }

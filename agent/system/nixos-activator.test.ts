@@ -1,4 +1,13 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -55,6 +64,9 @@ function fastClock() {
   let now = 0;
   return {
     now: () => {
+      throw new Error('the wall clock measures nothing');
+    },
+    monotonic: () => {
       now += 1_000;
       return now;
     },
@@ -88,10 +100,19 @@ describe('the nixos activator', () => {
 
   it('activates without touching the boot default; another process can read the end', async () => {
     expect(await activator().activationBegan()).toBe(false);
-    await activator().startActivation(systemThat(4));
+    await activator().startActivation(systemThat(4), 'n1');
     expect(await ended()).toEqual({ exit: 4, log: ['switched with test'] });
     expect(await activator().activationBegan()).toBe(true);
     expect(readFileSync(join(dir, 'order'), 'utf8')).toBe('switched with test\n');
+  });
+
+  it('does not activate once a verdict stands', async () => {
+    await activator().claim('n1', 'restore');
+    await activator().startActivation(systemThat(0), 'n1');
+    expect(await ended()).toEqual({ exit: 75, log: ['not begun: the watchdog has decided'] });
+    expect(existsSync(join(dir, 'order'))).toBe(false);
+    await activator().startActivation(systemThat(0), 'n2');
+    expect(await ended()).toEqual({ exit: 0, log: ['switched with test'] });
   });
 
   it('sets the profile before the boot loader, and only when it is told to', async () => {
@@ -105,7 +126,7 @@ describe('the nixos activator', () => {
   });
 
   it('tells an activation that was cut off from one that ended', async () => {
-    await activator().startActivation(systemThat(0));
+    await activator().startActivation(systemThat(0), 'n1');
     await ended();
     await activator().forgetActivation();
     expect(await activator().activationBegan()).toBe(false);

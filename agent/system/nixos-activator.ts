@@ -110,7 +110,9 @@ export function nixosActivator({ stateDir, clock, ssh }: NixosParts): Activator 
 
     forgetActivation: () => switching.forget(),
     activationBegan: () => switching.began(),
-    startActivation: (system) => switching.start([join(system, 'bin/switch-to-configuration'), 'test']),
+    startActivation: (system, nonce) =>
+      switching.start(watchdog.guarded(nonce, [join(system, 'bin/switch-to-configuration'), 'test'])),
+    stopActivation: () => switching.stop(),
     activation: () => switching.end(),
     commit: async (system) => {
       await committing.start(['/bin/sh', '-c', commitScript, 'sh', system]);

@@ -40,7 +40,7 @@ export class TransientUnit {
   /** Starts the command; throws with systemd's words when that fails. A former run of the unit that still goes is stopped. */
   async start(command: readonly string[], output: 'file' | 'journal' = 'file'): Promise<void> {
     await mkdir(this.dir, { recursive: true, mode: 0o700 });
-    await run('systemctl', ['stop', `${this.name}.service`]);
+    await this.stop();
     await this.forget();
     const environment = {
       PATH: commandPath(),
@@ -67,6 +67,13 @@ export class TransientUnit {
       ...command,
     ]);
     if (started.code !== 0) throw new Error(`systemd-run ${this.name}: ${started.stderr.trim()}`);
+  }
+
+  /** Returns when nothing of the unit runs any more: whether something did. */
+  async stop(): Promise<boolean> {
+    const ran = await this.runs();
+    await run('systemctl', ['stop', `${this.name}.service`], undefined, defaults.unitStopMs);
+    return ran;
   }
 
   /** Removes what a former run left. */
@@ -105,18 +112,19 @@ export class TransientUnit {
       exit = await read();
     }
     if (exit !== undefined) return { exit: Number.parseInt(exit, 10), log: lines(await this.#log()) };
-    const now = this.clock.now();
+    const now = this.clock.monotonic();
     this.#goneSince ??= now;
     return now - this.#goneSince > defaults.unitGoneMs ? 'cut' : undefined;
   }
 
   /** Waits for the end; undefined when the unit was cut off without one. Throws after the limit. */
   async ended(limitMs: number): Promise<Ended | undefined> {
-    const deadline = this.clock.now() + limitMs;
+    const deadline = this.clock.monotonic() + limitMs;
     for (;;) {
       const end = await this.end();
       if (end) return end === 'cut' ? undefined : end;
-      if (this.clock.now() > deadline) throw new Error(`${this.name} did not end in ${limitMs / 1000} s`);
+      if (this.clock.monotonic() > deadline)
+        throw new Error(`${this.name} did not end in ${limitMs / 1000} s`);
       await this.clock.sleep(defaults.unitPollMs);
     }
   }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -65,6 +66,24 @@ async function arm(confirmMs: number, previousSystem = systemThat('old')): Promi
   const env = { PATH: `${dir}/fake:${process.env.PATH}`, NIX_INFRA_CURRENT: join(dir, 'current') };
   child = spawn(program, args, { stdio: 'ignore', env });
 }
+/** As `arm`, with a script that was started while its folder was good, which it is not any more. */
+async function armWithoutFolder(confirmMs: number): Promise<void> {
+  const watch = {
+    nonce: 'n1',
+    configDir: config,
+    revision: 'r1',
+    previousSystem: systemThat('old'),
+    confirmMs,
+  };
+  await files.prepare('n1');
+  const [program = '', script = '', folder = '', ...args] = files.command(watch);
+  copyFileSync(script, join(dir, 'script'));
+  rmSync(folder, { recursive: true });
+  // Not even root can write below a file.
+  writeFileSync(folder, '');
+  const env = { PATH: `${dir}/fake:${process.env.PATH}`, NIX_INFRA_CURRENT: join(dir, 'current') };
+  child = spawn(program, [join(dir, 'script'), folder, ...args], { stdio: 'ignore', env });
+}
 const exited = () => (child?.exitCode === null ? once(child, 'exit') : Promise.resolve());
 const flake = () => readFileSync(join(config, 'flake.nix'), 'utf8');
 const restored = () => until('the way back', 8_000, () => files.restored('n1'));
@@ -100,6 +119,22 @@ describe('the watchdog', () => {
     expect(await files.claim('n1', 'restore')).toBe('restore');
     expect(await restored()).toMatchObject({ exit: 0 });
     expect(flake()).toBe('old');
+  });
+
+  it('goes back also when not a single file of its own can be written', async () => {
+    await armWithoutFolder(0);
+    await exited();
+    expect(child?.exitCode).toBe(0);
+    expect(flake()).toBe('old');
+    expect(realpathSync(join(dir, 'current'))).toBe(join(dir, 'old'));
+  });
+
+  it('goes back also when only the log of the way back cannot be written', async () => {
+    await files.prepare('n1');
+    mkdirSync(join(dir, 'watchdog/restore.log'));
+    await arm(0);
+    expect(await restored()).toMatchObject({ exit: 0 });
+    expect(realpathSync(join(dir, 'current'))).toBe(join(dir, 'old'));
   });
 
   it('leaves files alone that are back already, and takes failed units of the old system as they are', async () => {

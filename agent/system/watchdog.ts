@@ -14,7 +14,7 @@ export type Verdict = 'confirmed' | 'restore';
 
 /** One activation that is watched. */
 export interface Watch {
-  /** Names the verdict; another activation has another one. */
+  /** Names the verdict; another activation has another one. One whose way back has to be gone anew adds a word after a dot. */
   nonce: string;
   configDir: string;
   revision: string;
@@ -25,6 +25,14 @@ export interface Watch {
 
 export const switchUnit = 'nix-infra-switch';
 
+/**
+ * First words of the activation's own unit. The watchdog gives its verdict before it stops that unit: so an activation that begins late
+ * either sees the verdict, or is there to be stopped.
+ */
+const guard = `[ -L "$1" ] && echo "not begun: the watchdog has decided" && exit 75
+shift
+exec "$@"`;
+
 /** Arguments: folder, nonce, /etc/nixos, its new revision, previous system, seconds. */
 export const watchdogScript = `#!/bin/sh
 # Written by nix-infra-agent. Goes back to the previous system unless the agent says "confirmed" in time.
@@ -34,12 +42,13 @@ log=$folder/watchdog.log
 
 say() {
   echo "watchdog: $*"
-  echo "watchdog: $*" >>"$log" 2>/dev/null
+  echo "watchdog: $*" 2>/dev/null >>"$log"
 }
 now() { read -r up rest </proc/uptime && echo "\${up%%.*}"; }
 given() { readlink "$verdict" 2>/dev/null; }
 ${swapFunction}
-: >"$log"
+# Nothing here may end the shell: no redirection of a special built-in (\`:\`, \`exec\`), which ends it when the file cannot be opened.
+rm -f "$log"
 say "armed: back to $previous in $seconds s"
 deadline=$(($(now) + seconds))
 while [ -z "$(given)" ] && [ "$(now)" -lt "$deadline" ]; do sleep 0.3; done
@@ -57,9 +66,12 @@ systemctl stop ${switchUnit}.service
 swap back "$config" "$new" || say "$config is not what it was"
 attempt=1
 while :; do
-  "$previous/bin/switch-to-configuration" test >"$folder/restore.log" 2>&1
+  # A command whose output cannot be opened is not run at all: then its words are lost, not the node.
+  out=$folder/restore.log
+  echo "going back to $previous" 2>/dev/null >"$out" || out=/dev/null
+  "$previous/bin/switch-to-configuration" test >>"$out" 2>&1
   code=$?
-  cat "$folder/restore.log"
+  cat "$out"
   [ "$(readlink -f "\${NIX_INFRA_CURRENT:-/run/current-system}")" = "$previous" ] && break
   [ "$attempt" -ge 5 ] && break
   say "attempt $attempt ended with $code"
@@ -67,7 +79,7 @@ while :; do
   sleep 2
 done
 say "ended with exit code $code"
-echo "$code" >"$folder/restored.$nonce.part" && mv "$folder/restored.$nonce.part" "$folder/restored.$nonce"
+echo "$code" 2>/dev/null >"$folder/restored.$nonce.part" && mv "$folder/restored.$nonce.part" "$folder/restored.$nonce"
 # The old system's agent may have been stopped by the new system, or never started by the way back.
 systemctl start --no-block nix-infra-agent.service
 exit 0
@@ -81,11 +93,12 @@ export class WatchdogFiles {
     this.script = join(dir, 'watchdog.sh');
   }
 
-  /** Writes the script, synced, and forgets the verdicts of former activations but not this one's. */
+  /** Writes the script, synced, and forgets the verdicts of former activations but not this one's, whichever way back it is on. */
   async prepare(nonce: string): Promise<void> {
     await mkdir(this.dir, { recursive: true, mode: 0o700 });
+    const [attempt = nonce] = nonce.split('.');
     for (const name of await readdir(this.dir))
-      if (/^(verdict|restored)\./.test(name) && !name.includes(nonce)) await rm(join(this.dir, name));
+      if (/^(verdict|restored)\./.test(name) && !name.includes(attempt)) await rm(join(this.dir, name));
     const part = `${this.script}.part`;
     const file = await open(part, 'w', 0o700);
     try {
@@ -102,15 +115,24 @@ export class WatchdogFiles {
     return ['/bin/sh', this.script, this.dir, nonce, configDir, revision, previousSystem, seconds];
   }
 
+  /** The command, unless the verdict on this attempt has been given by the time it runs. */
+  guarded(nonce: string, command: readonly string[]): string[] {
+    return ['/bin/sh', '-c', guard, 'sh', this.#verdictOf(nonce), ...command];
+  }
+
+  #verdictOf(nonce: string): string {
+    return join(this.dir, `verdict.${nonce}`);
+  }
+
   async verdict(nonce: string): Promise<Verdict | undefined> {
-    const given = await readlink(join(this.dir, `verdict.${nonce}`)).catch(() => undefined);
+    const given = await readlink(this.#verdictOf(nonce)).catch(() => undefined);
     return given === 'confirmed' || given === 'restore' ? given : undefined;
   }
 
   /** Tries to be first; the answer is the verdict that stands. Throws when none can be written. */
   async claim(nonce: string, wanted: Verdict): Promise<Verdict> {
     await mkdir(this.dir, { recursive: true, mode: 0o700 });
-    const error = await symlink(wanted, join(this.dir, `verdict.${nonce}`)).then(
+    const error = await symlink(wanted, this.#verdictOf(nonce)).then(
       () => undefined,
       (thrown: unknown) => thrown,
     );

@@ -4,8 +4,9 @@
  * files in one folder, so that a test can steer and read it from another process.
  *
  * `calls`: one line per call · `boot`: the boot id · `current`, `profile`: links · `systems/<name>/` · `units/<name>`: ActiveState of a
- * unit that is not active · `dry-activation`: what a dry activation says · `ssh-broken` · `new-kernel` · while `hold-build`,
- * `hold-activate` or `hold-commit` exists, that step does not end · `activate-fails`: the next activation ends with this exit code.
+ * unit that is not active · `loader`: what boots, absent while it is half written · `dry-activation`: what a dry activation says · `ssh-broken` · `new-kernel` · while `hold-build`,
+ * `hold-start` (of the activation), `hold-activate` or `hold-commit` exists, that step does not end · `activate-fails`: the next activation
+ * ends with this exit code · `commit-fails`: so many commits fail at the boot loader · `no-watchdog`: it dies at once.
  */
 import { spawn } from 'node:child_process';
 import { openSync } from 'node:fs';
@@ -58,7 +59,7 @@ ln -sfn "${system}" "${dir}/current"
 `;
 
 const fakeSystemctl = (dir: string) => `#!/bin/sh
-if [ "$1" = stop ]; then kill "$(cat "${dir}/activation.pid")" 2>/dev/null; fi
+if [ "$1" = stop ]; then kill -s TERM -- "-$(cat "${dir}/activation.pid")" 2>/dev/null; fi
 exit 0
 `;
 
@@ -123,7 +124,7 @@ export function recordingActivator(dir: string): Activator {
     armWatchdog: async (watch) => {
       await record(`arm ${watch.confirmMs}`);
       await watchdog.prepare(watch.nonce);
-      await detach('watchdog', watchdog.command(watch));
+      if (!(await present(at('no-watchdog')))) await detach('watchdog', watchdog.command(watch));
     },
     watchdogRuns: async () => runs(await pidOf('watchdog')),
     verdict: (nonce) => watchdog.verdict(nonce),
@@ -135,10 +136,20 @@ export function recordingActivator(dir: string): Activator {
       await rm(at('activation.pid'), { force: true });
     },
     activationBegan: () => present(at('activation.pid')),
-    startActivation: async (system) => {
+    startActivation: async (system, nonce) => {
       await rm(at('activation.exit'), { force: true });
-      const script = `"$1/bin/switch-to-configuration" test; echo $? >"$2.part"; mv "$2.part" "$2"`;
-      await detach('activation', ['/bin/sh', '-c', script, 'sh', system, at('activation.exit')]);
+      await held('hold-start');
+      const command = watchdog.guarded(nonce, [join(system, 'bin/switch-to-configuration'), 'test']);
+      const script = 'out=$1; shift; "$@"; echo $? >"$out.part"; mv "$out.part" "$out"';
+      await detach('activation', ['/bin/sh', '-c', script, 'sh', at('activation.exit'), ...command]);
+    },
+    stopActivation: async () => {
+      const pid = await pidOf('activation');
+      const ran = runs(pid);
+      // Its whole group, which it leads.
+      if (ran) process.kill(-pid, 'SIGTERM');
+      while (runs(pid)) await pause();
+      return ran;
     },
     activation: async () => {
       const running = runs(await pidOf('activation'));
@@ -151,6 +162,13 @@ export function recordingActivator(dir: string): Activator {
       await record(`commit ${basename(system)}`);
       await rm(at('profile'), { force: true });
       await symlink(system, at('profile'));
+      await rm(at('loader'), { force: true });
+      const fails = Number(await text(at('commit-fails')));
+      if (fails > 0) {
+        await writeFile(at('commit-fails'), String(fails - 1));
+        throw new Error('no room for the boot loader');
+      }
+      await symlink(system, at('loader'));
     },
 
     unitStates: async (units) => {

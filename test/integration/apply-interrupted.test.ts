@@ -1,6 +1,7 @@
 import {
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
@@ -31,7 +32,7 @@ const calls = () => readFileSync(at('calls'), 'utf8').trim().split('\n');
 const activations = () => calls().filter((line) => / test$/.test(line)).length;
 const flake = () => readFileSync(join(agent.configDir, 'flake.nix'), 'utf8');
 const running = () => readFileSync(join(readlinkSync(at('current')), 'flake.nix'), 'utf8');
-const booting = () => readFileSync(join(readlinkSync(at('profile')), 'flake.nix'), 'utf8');
+const booting = () => readFileSync(join(readlinkSync(at('loader')), 'flake.nix'), 'utf8');
 
 async function upload(text: string): Promise<string> {
   const store = new BlobStore(cluster.etcd.store);
@@ -91,7 +92,7 @@ async function powerCut(): Promise<void> {
     }
   }
   unset('current');
-  symlinkSync(readlinkSync(at('profile')), at('current'));
+  symlinkSync(readlinkSync(at('loader')), at('current'));
   set('boot', `boot-${Date.now()}`);
 }
 
@@ -229,6 +230,31 @@ describe('a node that does not prove itself', () => {
     await until('the way back', 20_000, () => flake() === 'leader again' && running() === 'leader again');
     agent.restart();
     await back(id, /watchdog/);
+  });
+
+  it('is not activated after its watchdog has gone back', async () => {
+    set('hold-start');
+    const wayBacks = () => readdirSync(at('watchdog')).filter((name) => /^restored\.[^.]+$/.test(name));
+    const [before, former] = [activations(), wayBacks()];
+    const id = await order('too late', { token: 7, confirmMs: 1_000 });
+    await until('the way back', 20_000, () => wayBacks().some((name) => !former.includes(name)));
+    unset('hold-start');
+    await back(id, /watchdog/);
+    // The way back's own.
+    expect(activations()).toBe(before + 1);
+  });
+
+  it('is not activated where its watchdog does not run', async () => {
+    set('no-watchdog');
+    const before = activations();
+    await back(await order('unwatched', { token: 7 }), /watchdog does not run/);
+    expect(activations()).toBe(before);
+    unset('no-watchdog');
+  });
+
+  it('goes back with its boot default, also when that is written only at the second attempt', async () => {
+    set('commit-fails', '2');
+    await back(await order('half committed', { token: 7 }), /boot default: no room for the boot loader/);
   });
 
   it('goes back by a power cut before it was confirmed', async () => {
