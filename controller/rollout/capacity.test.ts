@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { appsTaken, minimumOf, type Refusal, refusalOf, shortageOf } from './capacity.js';
-import { changing, node, rollout, view } from './fixtures.test-support.js';
+import { changing, node, rollout, view } from './testing/fixtures.js';
 
 const api = 'backends/api';
 const restarts = { changes: changing([api, 'restart']) };

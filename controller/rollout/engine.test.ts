@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { advance } from './engine.js';
-import { ended, node, rollout, view } from './fixtures.test-support.js';
 import type { Outcome, Rollout } from './rollout.js';
+import { ended, node, rollout, view } from './testing/fixtures.js';
 import type { View } from './view.js';
 
 const states = ({ nodes }: Rollout) => nodes.map(({ state }) => state);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { changing, node, rollout } from './fixtures.test-support.js';
 import { parseOptions } from './options.js';
 import { makePlan, type PreparedNode, rolloutId, undoPlan } from './plan.js';
+import { changing, node, rollout } from './testing/fixtures.js';
 
 function prepared(name: string, action: string, minHealthy = -1): PreparedNode {
   const app = { group: 'backends', app: 'api', action, fromVersion: '1', toVersion: '2', minHealthy };

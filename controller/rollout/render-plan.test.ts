@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { renderRolloutPlan } from './render-plan.js';
-import { noChanges, sampleNode, sampleRollout } from './testing/sample-rollout.js';
+import { noChanges } from './rollout.js';
+import { sampleNode, sampleRollout } from './testing/sample-rollout.js';
 
 const hello = {
   ...noChanges,

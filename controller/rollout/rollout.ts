@@ -109,6 +109,18 @@ const changesShape = z.object({
 });
 export type NodeChanges = z.infer<typeof changesShape>;
 
+/** Nothing that runs changes. */
+export const noChanges: NodeChanges = {
+  files: [],
+  stop: [],
+  start: [],
+  restart: [],
+  reload: [],
+  packages: [],
+  apps: [],
+  needsReboot: false,
+};
+
 const nodeShape = z.object({
   name: z.string(),
   kind: z.enum(['control', 'cluster', 'ingress']),

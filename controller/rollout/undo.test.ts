@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { rolloutDefaults as defaults } from './defaults.js';
 import { advance } from './engine.js';
-import { changing, ended, node, rollout, view } from './fixtures.test-support.js';
 import type { Rollout } from './rollout.js';
+import { changing, ended, node, rollout, view } from './testing/fixtures.js';
 import { stepUndo } from './undo.js';
 
 const states = ({ nodes }: Rollout) => nodes.map(({ state }) => state);

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { type ServerWritableStream, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import { Changes } from '../../proto/gen/nixinfra/v1/agent.js';
 import type {
   PlanRolloutRequest,
   PlanRolloutResponse,
@@ -87,7 +88,7 @@ export class RolloutPlanner {
         from: { revision: from, system: currentSystem },
         to: { revision: target.revision, system },
         desiredChange,
-        changes: changes ?? noChanges,
+        changes: changes ?? Changes.fromJSON({}),
       };
     });
     const plan = makePlan({
@@ -202,17 +203,6 @@ function checkTarget({ node: name, kind, services, manifest: given }: RolloutTar
     throw new Problem('usage', `"${wrong.slice(0, 40)}" is not a service group`, { node });
   return { node, kind: known, services, revision: manifest.revision, manifest };
 }
-
-const noChanges = {
-  files: [],
-  stop: [],
-  start: [],
-  restart: [],
-  reload: [],
-  packages: [],
-  apps: [],
-  needsReboot: false,
-};
 
 /** Throws `agent.missing`, or `apply.busy` for a node that has not ended what it was ordered last. */
 function checkReady(node: string, running: Running | undefined, force: boolean): void {

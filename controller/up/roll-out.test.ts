@@ -4,7 +4,8 @@ import { Problem } from '../../shared/errors.js';
 import type { Operator } from '../operator-client/operator-client.js';
 import type { RolloutEvent, RolloutView } from '../rollout/events.js';
 import type { Rollout, RolloutNode } from '../rollout/rollout.js';
-import { noChanges, sampleNode, sampleRollout } from '../rollout/testing/sample-rollout.js';
+import { noChanges } from '../rollout/rollout.js';
+import { sampleNode, sampleRollout } from '../rollout/testing/sample-rollout.js';
 import { type RollOutOptions, rollOut, sameChanges } from './roll-out.js';
 
 const node = (facts: Partial<RolloutNode> = {}) => sampleNode('one', facts);

@@ -1,17 +1,6 @@
 /** Rollouts for tests of what shows and watches them. */
 import { parseOptions, type RolloutOptions } from '../options.js';
-import type { NodeChanges, Rollout, RolloutNode } from '../rollout.js';
-
-export const noChanges: NodeChanges = {
-  files: [],
-  stop: [],
-  start: [],
-  restart: [],
-  reload: [],
-  packages: [],
-  apps: [],
-  needsReboot: false,
-};
+import { noChanges, type Rollout, type RolloutNode } from '../rollout.js';
 
 /** A node in wave 0 that waits; `a` makes the revisions `1111…` to `aaaa…`. */
 export function sampleNode(name: string, facts: Partial<RolloutNode> = {}): RolloutNode {

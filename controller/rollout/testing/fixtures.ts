@@ -1,18 +1,7 @@
 /** Rollouts and views for the unit tests of this folder. */
-import { parseOptions } from './options.js';
-import type { NodeChanges, NodeState, Rollout, RolloutNode } from './rollout.js';
-import type { NodeResult, NodeView, View } from './view.js';
-
-export const noChanges: NodeChanges = {
-  files: [],
-  stop: [],
-  start: [],
-  restart: [],
-  reload: [],
-  packages: [],
-  apps: [],
-  needsReboot: false,
-};
+import { parseOptions } from '../options.js';
+import { type NodeChanges, type NodeState, noChanges, type Rollout, type RolloutNode } from '../rollout.js';
+import type { NodeResult, NodeView, View } from '../view.js';
 
 export function changing(...apps: [id: string, action: 'start' | 'restart' | 'stop'][]): NodeChanges {
   return {
