@@ -234,7 +234,7 @@ export const errorCatalogue = {
   'agent.version': {
     title: 'Agent and controller do not speak the same protocol',
     exit: 1,
-    next: 'deploy the node again with this version of nix-infra',
+    next: 'put the new files there with `nix-infra cluster update-node --target=NODE`, then run `nixos-rebuild switch` on it',
   },
   'controller.unreachable': {
     title: 'No controller answers',
