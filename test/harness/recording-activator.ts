@@ -74,8 +74,8 @@ export function recordingActivator(dir: string): Activator {
   const at = (name: string) => join(dir, name);
   const watchdog = new WatchdogFiles(at('watchdog'));
   const record = (line: string) => appendFile(at('calls'), `${line}\n`);
-  const held = async (name: string) => {
-    while (await present(at(name))) await pause();
+  const held = async (name: string, signal?: AbortSignal) => {
+    while (!signal?.aborted && (await present(at(name)))) await pause();
   };
   const pidOf = async (name: string) => Number.parseInt(await text(at(`${name}.pid`)), 10);
 
@@ -97,9 +97,10 @@ export function recordingActivator(dir: string): Activator {
     currentSystem: () => readlink(at('current')).catch(() => ''),
     profileSystem: () => readlink(at('profile')).catch(() => ''),
 
-    build: async (node, folder) => {
+    build: async (node, folder, signal) => {
       await record(`build ${node}`);
-      await held('hold-build');
+      await held('hold-build', signal);
+      if (signal?.aborted) return { ok: false, log: ['the build was cut off'] };
       const flake = await readFile(join(folder, 'flake.nix'), 'utf8');
       if (flake.includes('syntax error'))
         return { ok: false, log: ['error: syntax error, unexpected end of file', 'at flake.nix:1:1'] };

@@ -317,6 +317,28 @@ describe('an agent that dies in the middle of an order', () => {
   });
 });
 
+it('an order does not wait for a build that was only asked for to make a plan', async () => {
+  set('hold-build');
+  const builds = calls().length;
+  const request = 'a plan';
+  await cluster.etcd.store.put(
+    keys.prepare(node),
+    JSON.stringify({ request, revision: await upload('planned') }),
+  );
+  await until('the build', 10_000, () => calls().length > builds);
+  const id = await order('fifth', { token: 7 });
+  expect((await resultOf(id, 10_000)).outcome).toBe(Outcome.OUTCOME_UNCHANGED);
+  // It is done again after the order, and only then answered.
+  await until('the build again', 10_000, () => calls().length > builds + 1);
+  expect((await cluster.etcd.store.get(keys.prepared(node)))?.value.toString() ?? '').not.toContain(request);
+  unset('hold-build');
+  const prepared = await until('the answer', 10_000, async () => {
+    const text = (await cluster.etcd.store.get(keys.prepared(node)))?.value.toString() ?? '';
+    return text.includes(request) ? JSON.parse(text) : undefined;
+  });
+  expect(prepared).toMatchObject({ request, ok: true });
+});
+
 it('an order that a newer one replaced while it waited is never carried out', async () => {
   set('hold-build');
   const builds = calls().length;
