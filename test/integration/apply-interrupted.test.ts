@@ -326,7 +326,7 @@ it('an order does not wait for a build that was only asked for to make a plan', 
     JSON.stringify({ request, revision: await upload('planned') }),
   );
   await until('the build', 10_000, () => calls().length > builds);
-  const id = await order('fifth', { token: 7 });
+  const id = await order(running(), { token: 7 });
   expect((await resultOf(id, 10_000)).outcome).toBe(Outcome.OUTCOME_UNCHANGED);
   // It is done again after the order, and only then answered.
   await until('the build again', 10_000, () => calls().length > builds + 1);
