@@ -124,6 +124,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     clock,
     log,
     report,
+    onWaiting: () => preparer.giveWay(),
   });
   const preparer = new Preparer({
     activator,

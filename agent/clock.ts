@@ -2,14 +2,14 @@
 export interface Clock {
   /** Unix milliseconds: for telling people. It may be set at any time, so nothing is measured with it. */
   now(): number;
-  /** Milliseconds since some moment of this process, which nobody can set: every duration and deadline. */
+  /** Whole milliseconds since some moment of this process, which nobody can set: every duration and deadline. */
   monotonic(): number;
   sleep(ms: number): Promise<void>;
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
-  monotonic: () => performance.now(),
+  monotonic: () => Math.floor(performance.now()),
   sleep: (ms) =>
     new Promise((resolve) => {
       setTimeout(resolve, ms);

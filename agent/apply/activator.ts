@@ -17,8 +17,8 @@ export interface Activator {
   /** What boots next; empty when there is nothing yet. */
   profileSystem(): Promise<string>;
 
-  /** Builds `folder#node`; a failure carries the last lines, the Nix error among them. */
-  build(node: string, folder: string): Promise<BuildResult>;
+  /** Builds `folder#node`; a failure carries the last lines, the Nix error among them. The signal stops it, which is a failure as well. */
+  build(node: string, folder: string, signal?: AbortSignal): Promise<BuildResult>;
   /** Keeps a system from being collected under this name, until another one has the name. */
   keep(name: string, system: string): Promise<void>;
   /** False when it has been collected, or is not whole. */

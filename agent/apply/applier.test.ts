@@ -57,6 +57,7 @@ function applierThat(currentSystem: () => Promise<string>) {
     clock: systemClock,
     log: pino({ level: 'silent' }),
     turn: new Turn(),
+    onWaiting: () => {},
     report: { progress: () => {}, result: (result) => void results.push(result) },
   });
   return { applier, files, results, made };

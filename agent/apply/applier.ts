@@ -22,6 +22,8 @@ export type ApplierParts = Omit<JobRunParts, 'onPhase' | 'isStopped' | 'isSupers
   log: Logger;
   turn: Turn;
   report: Reporter;
+  /** An order waits for its turn: what is no order shall end soon. */
+  onWaiting(): void;
 };
 
 type Order = Desired & { manifest: Manifest };
@@ -122,6 +124,8 @@ export class Applier {
       this.#taken = order.order;
       await this.#take(order);
     });
+    // Once its turn is asked for: what gives way asks for another one behind it.
+    this.parts.onWaiting();
   }
 
   #start(work: () => Promise<void>): void {

@@ -133,7 +133,9 @@ export class JobRun {
   async #activate(): Promise<void> {
     const { activator, configDir, clock } = this.parts;
     const { nonce, revision, previousSystem, system = '' } = this.job;
-    if (!(await activator.verdict(nonce)) && !(await activator.watchdogRuns()))
+    // Before the activation one that runs may be that of the order before, which is about to end.
+    const ours = (await activator.activationBegan()) && (await activator.watchdogRuns());
+    if (!(await activator.verdict(nonce)) && !ours)
       await activator.armWatchdog({
         nonce,
         configDir,

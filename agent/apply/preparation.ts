@@ -75,8 +75,11 @@ export class Preparation {
     return still ? made : undefined;
   }
 
-  /** Throws Rejected, Problem or the disk's own error. `enter` is called before each phase, and for none of a revision that is known. */
-  async make(manifest: Manifest, enter: Enter): Promise<Made> {
+  /**
+   * Throws Rejected, Problem or the disk's own error. `enter` is called before each phase, and for none of a revision that is known. The
+   * signal ends it soon, with whatever error that makes.
+   */
+  async make(manifest: Manifest, enter: Enter, signal?: AbortSignal): Promise<Made> {
     this.#check(manifest);
     const known = await this.known(manifest);
     if (known) {
@@ -86,13 +89,15 @@ export class Preparation {
     const { node, configDir, activator } = this.parts;
     const { revision, files } = manifest;
     await enter('fetching');
-    await this.#fetch(manifest);
+    await this.#fetch(manifest, signal);
+    signal?.throwIfAborted();
     await enter('staging');
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
     const machine = await machineDigest(configDir, files);
     await stageAside(this.folderOf(revision), manifest, configDir, (hash) => this.#cache.read(hash));
+    signal?.throwIfAborted();
     await enter('building');
-    const built = await activator.build(node, this.folderOf(revision));
+    const built = await activator.build(node, this.folderOf(revision), signal);
     if (!built.ok) throw new Rejected('the configuration does not build', built.log);
     const currentSystem = await activator.currentSystem();
     const made: Made = {
@@ -166,10 +171,11 @@ export class Preparation {
     }
   }
 
-  async #fetch(manifest: Manifest): Promise<void> {
+  async #fetch(manifest: Manifest, signal: AbortSignal | undefined): Promise<void> {
     const { fetch, clock, log } = this.parts;
     const hashes = manifest.files.map((file) => file.sha256);
     for (let attempt = 1; ; attempt++) {
+      signal?.throwIfAborted();
       try {
         const missing = await this.#cache.missing(hashes);
         for (let at = 0; at < missing.length; at += defaults.blobsPerRequest) {

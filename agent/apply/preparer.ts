@@ -31,6 +31,8 @@ export class Preparer {
   /** The answer to the last request: it was true when it was asked for, and is what a plan was made from. */
   #answered: Prepared | undefined;
   #queued = false;
+  /** Ends what runs. */
+  #stopping = new AbortController();
 
   constructor(private readonly parts: PreparerParts) {}
 
@@ -47,6 +49,11 @@ export class Preparer {
     }
     this.#waiting = { request, manifest };
     this.#queue();
+  }
+
+  /** An order came: what runs ends soon, and is done again after the order. Whoever waits for it waits on; nothing is answered. */
+  giveWay(): void {
+    if (this.#running !== undefined) this.#stopping.abort();
   }
 
   #queue(): void {
@@ -69,16 +76,27 @@ export class Preparer {
   async #carryOut(request: string, manifest: Manifest): Promise<void> {
     const { preparation, files, clock, activator, log, progress, answer } = this.parts;
     this.#running = request;
+    this.#stopping = new AbortController();
+    const { signal } = this.#stopping;
     const began = clock.monotonic();
     const { revision } = manifest;
     const common = { request, revision, message: '', log: [] as string[] };
     let prepared: Prepared;
     try {
-      const made = await preparation.make(manifest, async (phase) => progress(revision, phase, request));
+      const made = await preparation.make(
+        manifest,
+        async (phase) => progress(revision, phase, request),
+        signal,
+      );
       const { system, currentSystem, changes } = made;
       const durationMs = clock.monotonic() - began;
       prepared = { ...common, ok: true, system, currentSystem, changes: wireChanges(changes), durationMs };
     } catch (error) {
+      if (signal.aborted) {
+        log.info({ request, revision }, 'a preparation gives way to an order');
+        this.#waiting ??= { request, manifest };
+        return;
+      }
       const problem = Problem.from(error);
       const said = error instanceof Rejected ? error.message : (problem.reason ?? problem.message);
       const lines = error instanceof Rejected ? error.log : problem.log;

@@ -29,10 +29,12 @@ done
 shift
 ( "$@" & echo $! >"$FAKE/$unit.pid" ) >/dev/null 2>&1`,
   systemctl: `#!/bin/sh
+[ "$1" = stop ] && [ -s "$FAKE/\${2%.service}.pid" ] && kill "$(cat "$FAKE/\${2%.service}.pid")" 2>/dev/null
 [ "$1" = is-active ] || exit 0
 kill -0 "$(cat "$FAKE/\${2%.service}.pid")" 2>/dev/null && echo active || echo inactive`,
   'nixos-rebuild': `#!/bin/sh
 echo "$@" >"$FAKE/asked"
+while [ -e "$FAKE/hold" ]; do sleep 0.05; done
 if [ -e "$FAKE/broken" ]; then echo "error: undefined variable 'x'" >&2; exit 1; fi
 ln -sfn "$FAKE/system" result`,
   'nix-env': '#!/bin/sh\necho "nix-env $@" >>"$FAKE/order"',
@@ -83,6 +85,15 @@ function systemThat(exit: number): string {
   return system;
 }
 
+/** A process that has ended may stay in the table until its parent asks for its end. */
+function alive(pid: number): boolean {
+  try {
+    return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+  } catch {
+    return false;
+  }
+}
+
 describe('the nixos activator', () => {
   it('builds the node of the flake and finds what came of it', async () => {
     const system = systemThat(0);
@@ -96,6 +107,19 @@ describe('the nixos activator', () => {
       ok: false,
       log: ["error: undefined variable 'x'"],
     });
+  });
+
+  it('ends a build that nobody waits for any more', async () => {
+    writeFileSync(join(dir, 'hold'), '');
+    systemThat(0);
+    const stopping = new AbortController();
+    const building = activator().build('worker001', '/etc/nixos', stopping.signal);
+    await until('the build', 5_000, () => existsSync(join(dir, 'asked')));
+    stopping.abort();
+    expect(await building).toEqual({ ok: false, log: ['the build was cut off'] });
+    const pid = Number(readFileSync(join(dir, 'nix-infra-build.pid'), 'utf8'));
+    await until('its end', 5_000, () => !alive(pid));
+    rmSync(join(dir, 'hold'));
   });
 
   it('activates without touching the boot default; another process can read the end', async () => {

@@ -64,10 +64,10 @@ export function nixosActivator({ stateDir, clock, ssh }: NixosParts): Activator 
     currentSystem: () => realpath(currentLink).catch(() => ''),
     profileSystem: () => realpath(profile).catch(() => ''),
 
-    build: async (node, folder) => {
+    build: async (node, folder, signal) => {
       await rm(link, { force: true });
       await building.start(['nixos-rebuild', 'build', '--flake', `${folder}#${node}`]);
-      const ended = await building.ended(defaults.buildMs);
+      const ended = await building.ended(defaults.buildMs, signal);
       if (!ended) return { ok: false, log: ['the build was cut off'] };
       const made = ended.exit === 0 && (await lstat(link).catch(() => undefined));
       return made ? { ok: true, system: await readlink(link) } : { ok: false, log: ended.log };

@@ -117,10 +117,14 @@ export class TransientUnit {
     return now - this.#goneSince > defaults.unitGoneMs ? 'cut' : undefined;
   }
 
-  /** Waits for the end; undefined when the unit was cut off without one. Throws after the limit. */
-  async ended(limitMs: number): Promise<Ended | undefined> {
+  /** Waits for the end; undefined when the unit was cut off without one, by the signal for example. Throws after the limit. */
+  async ended(limitMs: number, signal?: AbortSignal): Promise<Ended | undefined> {
     const deadline = this.clock.monotonic() + limitMs;
     for (;;) {
+      if (signal?.aborted) {
+        await this.stop();
+        return undefined;
+      }
       const end = await this.end();
       if (end) return end === 'cut' ? undefined : end;
       if (this.clock.monotonic() > deadline)

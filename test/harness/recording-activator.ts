@@ -9,7 +9,7 @@
  * ends with this exit code · `commit-fails`: so many commits fail at the boot loader · `no-watchdog`: it dies at once.
  */
 import { spawn } from 'node:child_process';
-import { openSync } from 'node:fs';
+import { openSync, readFileSync } from 'node:fs';
 import {
   access,
   appendFile,
@@ -43,8 +43,8 @@ const pause = () => new Promise((resolve) => setTimeout(resolve, 20));
 function runs(pid: number): boolean {
   if (!(pid > 0)) return false;
   try {
-    process.kill(pid, 0);
-    return true;
+    // One that has ended may stay in the table where nobody asks for its end: its parent, the agent, was killed.
+    return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
   } catch {
     return false;
   }
@@ -59,7 +59,8 @@ ln -sfn "${system}" "${dir}/current"
 `;
 
 const fakeSystemctl = (dir: string) => `#!/bin/sh
-if [ "$1" = stop ]; then kill -s TERM -- "-$(cat "${dir}/activation.pid")" 2>/dev/null; fi
+# Without a number it would be our own group.
+if [ "$1" = stop ] && [ -s "${dir}/activation.pid" ]; then kill -s TERM -- "-$(cat "${dir}/activation.pid")" 2>/dev/null; fi
 exit 0
 `;
 
@@ -73,8 +74,8 @@ export function recordingActivator(dir: string): Activator {
   const at = (name: string) => join(dir, name);
   const watchdog = new WatchdogFiles(at('watchdog'));
   const record = (line: string) => appendFile(at('calls'), `${line}\n`);
-  const held = async (name: string) => {
-    while (await present(at(name))) await pause();
+  const held = async (name: string, signal?: AbortSignal) => {
+    while (!signal?.aborted && (await present(at(name)))) await pause();
   };
   const pidOf = async (name: string) => Number.parseInt(await text(at(`${name}.pid`)), 10);
 
@@ -96,9 +97,10 @@ export function recordingActivator(dir: string): Activator {
     currentSystem: () => readlink(at('current')).catch(() => ''),
     profileSystem: () => readlink(at('profile')).catch(() => ''),
 
-    build: async (node, folder) => {
+    build: async (node, folder, signal) => {
       await record(`build ${node}`);
-      await held('hold-build');
+      await held('hold-build', signal);
+      if (signal?.aborted) return { ok: false, log: ['the build was cut off'] };
       const flake = await readFile(join(folder, 'flake.nix'), 'utf8');
       if (flake.includes('syntax error'))
         return { ok: false, log: ['error: syntax error, unexpected end of file', 'at flake.nix:1:1'] };

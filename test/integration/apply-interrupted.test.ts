@@ -235,13 +235,16 @@ describe('a node that does not prove itself', () => {
   it('is not activated after its watchdog has gone back', async () => {
     set('hold-start');
     const wayBacks = () => readdirSync(at('watchdog')).filter((name) => /^restored\.[^.]+$/.test(name));
-    const [before, former] = [activations(), wayBacks()];
+    const [before, former] = [calls().length, wayBacks()];
     const id = await order('too late', { token: 7, confirmMs: 1_000 });
     await until('the way back', 20_000, () => wayBacks().some((name) => !former.includes(name)));
     unset('hold-start');
     await back(id, /watchdog/);
-    // The way back's own.
-    expect(activations()).toBe(before + 1);
+    const begun = calls()
+      .slice(before)
+      .filter((line) => / test$/.test(line));
+    // The way back's own alone.
+    expect(new Set(begun)).toEqual(new Set([`activate ${basename(readlinkSync(at('current')))} test`]));
   });
 
   it('is not activated where its watchdog does not run', async () => {
@@ -312,6 +315,28 @@ describe('an agent that dies in the middle of an order', () => {
     expect((await resultOf(id)).outcome).toBe(Outcome.OUTCOME_APPLIED);
     expect([running(), flake()]).toEqual(['fifth', 'fifth']);
   });
+});
+
+it('an order does not wait for a build that was only asked for to make a plan', async () => {
+  set('hold-build');
+  const builds = calls().length;
+  const request = 'a plan';
+  await cluster.etcd.store.put(
+    keys.prepare(node),
+    JSON.stringify({ request, revision: await upload('planned') }),
+  );
+  await until('the build', 10_000, () => calls().length > builds);
+  const id = await order(running(), { token: 7 });
+  expect((await resultOf(id, 10_000)).outcome).toBe(Outcome.OUTCOME_UNCHANGED);
+  // It is done again after the order, and only then answered.
+  await until('the build again', 10_000, () => calls().length > builds + 1);
+  expect((await cluster.etcd.store.get(keys.prepared(node)))?.value.toString() ?? '').not.toContain(request);
+  unset('hold-build');
+  const prepared = await until('the answer', 10_000, async () => {
+    const text = (await cluster.etcd.store.get(keys.prepared(node)))?.value.toString() ?? '';
+    return text.includes(request) ? JSON.parse(text) : undefined;
+  });
+  expect(prepared).toMatchObject({ request, ok: true });
 });
 
 it('an order that a newer one replaced while it waited is never carried out', async () => {
