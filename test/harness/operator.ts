@@ -53,7 +53,7 @@ export interface Operator {
   /** Puts the blobs and plans; the rejection is the call's error. */
   plan(targets: readonly Target[], options?: object): Promise<Rollout>;
   start(id: string): Promise<void>;
-  /** Plans and starts a rollout of this one node; its plan. */
+  /** A whole rollout of this one node, to its end; its plan. */
   deploy(bundle: Bundle): Promise<Rollout>;
   steer(id: string, action: 'abort' | 'resume'): Promise<void>;
   planUndo(id: string): Promise<Rollout>;
@@ -107,6 +107,11 @@ export function operatorAt(port: number, files: CertificateFiles): Operator {
   const start = async (id: string) => {
     await asPromise((reply) => client.startRollout({ id }, reply));
   };
+  const ended: Operator['ended'] = (id, limitMs) =>
+    until('the end of the rollout', limitMs, async () => {
+      const now = await rollout(id);
+      return isTerminal(now.state) && now;
+    });
   return {
     client,
     status,
@@ -116,7 +121,9 @@ export function operatorAt(port: number, files: CertificateFiles): Operator {
     start,
     deploy: async (bundle) => {
       const planned = await plan([{ bundle, kind: 'cluster', services: [] }], { settleMs: 100 });
-      if (planned.nodes.length > 0) await start(planned.id);
+      if (planned.nodes.length === 0) return planned;
+      await start(planned.id);
+      await ended(planned.id, 30_000);
       return planned;
     },
     steer: async (id, action) => {
@@ -130,11 +137,7 @@ export function operatorAt(port: number, files: CertificateFiles): Operator {
       return rolloutShape.parse(JSON.parse(rollout));
     },
     rollout,
-    ended: (id, limitMs) =>
-      until('the end of the rollout', limitMs, async () => {
-        const now = await rollout(id);
-        return isTerminal(now.state) && now;
-      }),
+    ended,
     running: async () => Object.fromEntries((await status()).nodes.map(({ name, system }) => [name, system])),
     close: () => client.close(),
   };
