@@ -4,23 +4,10 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { waitUntil } from '../../lab/demo/wait-until.js';
-import { expectProblem, LabCluster } from './lab-cluster.js';
+import { expectProblem, LabCluster, sixNodes } from './lab-cluster.js';
 import type { OutcomeOptions } from './outcome.js';
 
-const lab = new LabCluster({
-  name: 'apply',
-  network: '10.82.0.0/24',
-  yaml: `name: apply
-nixos: "25.05"
-provider: { kind: hetzner, image: "label:os=nixos" }
-nodes:
-  control: [etcd001, etcd002, etcd003]
-  cluster:
-    worker001: { services: [backends, services] }
-    worker002: { services: [backends, services] }
-  ingress: { ingress001: { services: [frontends] } }
-`,
-});
+const lab = new LabCluster({ name: 'apply', network: '10.82.0.0/24', yaml: sixNodes('apply') });
 const node = 'worker001';
 const control = ['etcd001', 'etcd002', 'etcd003'];
 

@@ -22,6 +22,20 @@ export interface LabClusterOptions {
   yaml: string;
 }
 
+/** cluster.yaml of a whole small cluster: three control nodes, two workers that run the app, one way in. */
+export function sixNodes(name: string): string {
+  return `name: ${name}
+nixos: "25.05"
+provider: { kind: hetzner, image: "label:os=nixos" }
+nodes:
+  control: [etcd001, etcd002, etcd003]
+  cluster:
+    worker001: { services: [backends, services] }
+    worker002: { services: [backends, services] }
+  ingress: { ingress001: { services: [frontends] } }
+`;
+}
+
 export class LabCluster {
   readonly root = repoRoot();
   readonly scratch: string;

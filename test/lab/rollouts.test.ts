@@ -4,22 +4,9 @@ import { readStatus } from '../../lab/demo/cluster-view.js';
 import { type LedgerSummary, startLedger, summarise } from '../../lab/demo/ledger.js';
 import { seeApp } from '../../lab/demo/steps.js';
 import { waitUntil } from '../../lab/demo/wait-until.js';
-import { LabCluster } from './lab-cluster.js';
+import { LabCluster, sixNodes } from './lab-cluster.js';
 
-const lab = new LabCluster({
-  name: 'rollouts',
-  network: '10.83.0.0/24',
-  yaml: `name: rollouts
-nixos: "25.05"
-provider: { kind: hetzner, image: "label:os=nixos" }
-nodes:
-  control: [etcd001, etcd002, etcd003]
-  cluster:
-    worker001: { services: [backends, services] }
-    worker002: { services: [backends, services] }
-  ingress: { ingress001: { services: [frontends] } }
-`,
-});
+const lab = new LabCluster({ name: 'rollouts', network: '10.83.0.0/24', yaml: sixNodes('rollouts') });
 const workers = ['worker001', 'worker002'];
 /** A short settle time keeps twenty rollouts in the time of a test run; what is proved stays the same. */
 const deploy = ['deploy', '--on', 'worker*', '-o', 'json', '--settle', '1s'];
