@@ -1,14 +1,21 @@
 import { defineConfig } from 'vitest/config';
 
-// Three rings (docs/explanation/testing.md): unit beside the code, integration with real daemons, lab with machines.
+// Four rings (docs/explanation/testing.md): unit beside the code, simulation in virtual time, integration with real daemons, lab with machines.
 export default defineConfig({
   test: {
     projects: [
       {
         test: {
           name: 'unit',
-          include: ['{shared,controller,agent,lab,scripts}/**/*.test.ts'],
+          include: ['{shared,controller,agent,lab,scripts,bench}/**/*.test.ts'],
           testTimeout: 10_000,
+        },
+      },
+      {
+        test: {
+          name: 'simulation',
+          include: ['test/simulation/**/*.test.ts'],
+          testTimeout: 60_000,
         },
       },
       {

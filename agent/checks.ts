@@ -41,6 +41,17 @@ export class Reader {
     return typeof value === 'string' && value !== '' ? value : this.fail(key, 'not a text');
   }
 
+  /** A text that may be empty or absent. */
+  text(key: string): string {
+    const value = this.value[key] ?? '';
+    return typeof value === 'string' ? value : this.fail(key, 'not a text');
+  }
+
+  boolean(key: string, fallback: boolean): boolean {
+    const value = this.value[key] ?? fallback;
+    return typeof value === 'boolean' ? value : this.fail(key, 'not true or false');
+  }
+
   integer(key: string, min: number, max: number, fallback?: number): number {
     const value = this.value[key] ?? fallback;
     if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;

@@ -18,6 +18,13 @@ export interface AgentConfig {
   stateDir: string;
   /** What the bundle becomes, /etc/nixos. */
   configDir: string;
+  /** Whether a login over sshd on loopback belongs to the proof, and how sshd is reached. */
+  proveSsh: boolean;
+  sshPort: number;
+  /** The file of keys that sshd reads for root beside its own (agent.nix). */
+  sshKeysFile: string;
+  /** Admin socket of haproxy. */
+  haproxySocket: string;
 }
 
 export function parseConfig(text: string, where: string): AgentConfig {
@@ -38,6 +45,10 @@ export function parseConfig(text: string, where: string): AgentConfig {
     appsDir: reader.string('appsDir', '/etc/nix-infra/apps.d'),
     stateDir: reader.string('stateDir', '/var/lib/nix-infra'),
     configDir: reader.string('configDir', '/etc/nixos'),
+    proveSsh: reader.boolean('proveSsh', true),
+    sshPort: reader.integer('sshPort', 1, 65535, 22),
+    sshKeysFile: reader.string('sshKeysFile', '/run/nix-infra/ssh-proof/root'),
+    haproxySocket: reader.string('haproxySocket', '/run/haproxy/haproxy.sock'),
   };
 }
 

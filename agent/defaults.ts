@@ -1,40 +1,76 @@
 /** Every number of the agent, with its reason. Milliseconds unless the name says otherwise. */
 export const agentDefaults = {
-  /** One attempt to reach a controller; a living one answers in tens of milliseconds, a cut one never. */
-  connectMs: 3_000,
+  /** One attempt to reach a controller; a living one answers in tens of milliseconds, a cut one never, and the next one waits. */
+  connectMs: 2_000,
   /** A controller that accepts the stream but does not say Welcome is as good as gone. */
   welcomeMs: 5_000,
   /** First and longest pause before the next controller; jittered, so that a restart is not a stampede. */
   backoffMinMs: 200,
   backoffMaxMs: 3_000,
-  /** Both ends ping: a cut cable is noticed within 15 s instead of never (gRPC's default). */
-  keepaliveMs: 10_000,
-  keepaliveTimeoutMs: 5_000,
+  /**
+   * Both ends ping: a controller that was cut is noticed within 5 s instead of never (gRPC's default). A leader that takes over within
+   * 10 s must find the agents on its side by then.
+   */
+  keepaliveMs: 3_000,
+  keepaliveTimeoutMs: 2_000,
   /** Largest message either way, as the controller's. */
   receiveBytes: 8 * 1024 * 1024,
   /** Until the first Welcome names another one. */
   healthIntervalMs: 5_000,
+  /** Between two health reports until it is noted what was applied here; a bootstrap waits for that. */
+  unnotedMs: 500,
   /** Attempts to fetch files before a revision is given up, and the pause between: outlasts a change of controller. */
   fetchAttempts: 8,
   fetchRetryMs: 1_000,
   /** Blobs asked for in one call. */
   blobsPerRequest: 500,
-  /** After this a failed revision is tried again when the agent connects anew; before, its known result is repeated. */
-  retryFailedMs: 60_000,
-  /** From deleting an instance's key to touching its unit. confd renders and haproxy reloads in under 200 ms; the rest is slack. */
-  drainMs: 1_500,
-  /** Longest wait for etcd to confirm the deletion; without etcd a deploy must still be possible. */
+  /** Results of the last orders that are kept to be told again: the way to a revision and back, with room. */
+  resultsKept: 8,
+  /** Built revisions that are kept beside /etc/nixos: what runs, what is planned, and one plan that was dropped. */
+  stagedKept: 3,
+  /** From deleting an instance's key until every subscribed haproxy has it. confd renders and haproxy reloads in under 200 ms. */
+  drainAckMs: 20_000,
+  /** Longest wait for open requests: haproxy's old process goes after 30 s at the latest. */
+  drainMs: 30_000,
+  /** How often the connections of a drained instance are counted. */
+  drainPollMs: 100,
+  /** Longest wait for etcd to confirm that a key is gone; without it nothing leaves the mesh, and the order is rejected. */
   drainConfirmMs: 5_000,
-  /** After the switch: never judged before, so that a unit that dies right after its start is seen. */
-  settleMinMs: 1_000,
-  /** After the switch: apps have this long, or their own start grace when that is longer. */
-  settleMs: 60_000,
+  /** Units and apps must stay well this long: longer than 5 s, so that a program that dies of its first time-out is seen. */
+  settleMs: 6_000,
+  /** The same where no unit was started or restarted: then there is only the reload of a daemon to go wrong. */
+  settleQuietMs: 1_000,
+  /** The watchdog goes back after this: a switch of some 10 s, settling, a new connection and a change of leader fit. */
+  confirmMs: 120_000,
+  /** Longest wait until every subscribed haproxy serves the instances again; afterwards the result says so. */
+  routeMs: 30_000,
+  /** Longest wait until every unit is up after the activation; systemd gives a unit 90 s to start. */
+  unitsUpMs: 95_000,
+  /** A unit may start again by itself this often while it comes up: what it depends on may have been restarted with it. */
+  restartsAllowed: 2,
+  /** How often units, apps and the verdict are looked at while a node proves itself. */
+  provePollMs: 250,
+  /** One login over sshd on loopback, and how long logins are tried: sshd may just be starting again. */
+  sshTimeoutS: 4,
+  sshTriesMs: 8_000,
+  /** A confirmation is waited for as long as the watchdog waits from its beginning, and this; then the watchdog is gone, and the agent goes back. */
+  watchdogSlackMs: 5_000,
+  /** The way back: systemd's own stop timeout is 90 s per unit, and it is tried five times. */
+  restoreMs: 900_000,
+  /** Attempts to make the old system the boot default again: outlasts a disk that is full for a moment, not one that is broken. */
+  bootDefaultTries: 5,
+  /** After a state file could not be written: the disk may have room again. */
+  stateRetryMs: 5_000,
+  /** Room kept back so that the end of a job can be written on a full disk. */
+  ballastBytes: 131_072,
+  /** After the activation: apps have this long to become healthy, or their own start grace when that is longer. */
+  appsUpMs: 60_000,
   /** Looks at a running build or switch this often. */
   unitPollMs: 200,
   /** A build that takes longer is stuck; a large closure over a slow line takes minutes. */
   buildMs: 3_600_000,
-  /** A switch that takes longer is stuck; systemd's own stop timeout is 90 s per unit. */
-  switchMs: 1_200_000,
+  /** systemd kills what does not stop in 90 s, and says so then. */
+  unitStopMs: 100_000,
   /** A transient unit that is neither running nor has written its exit code for this long was cut off. */
   unitGoneMs: 3_000,
   /** How often the apps' units are looked at: the bound for "unit stopped, key gone". */
@@ -43,10 +79,24 @@ export const agentDefaults = {
   rescanMs: 5_000,
   /** Longest life of any helper command (`systemctl show`). */
   commandMs: 10_000,
+  /** A dry activation and a comparison of closures read the whole system, on a busy machine slowly. */
+  compareMs: 120_000,
+  /** Making a system the boot default writes the boot loader's files. */
+  commitMs: 300_000,
   /** Lines of a log in a result: a Nix error with its trace fits. */
   logLines: 40,
   /** Length of one such line, characters. */
   logLineChars: 500,
   /** Instance lease, seconds: haproxy's own check takes a dead backend out long before. */
   leaseTtlS: 15,
+
+  // The mesh: what the node's haproxy serves.
+  /** How often haproxy is asked: bounds how late a drop is known, and costs it less than a millisecond. */
+  meshPollMs: 250,
+  /** One answer of haproxy; it takes milliseconds, also with 1,000 backends. */
+  meshReadMs: 2_000,
+  /** Largest answer: 450 bytes per server, so some 18,000 servers. */
+  meshReadBytes: 8 * 1024 * 1024,
+  /** A haproxy that does not answer for this long is gone; a restart takes less. */
+  meshGoneMs: 1_000,
 } as const;

@@ -19,7 +19,16 @@ async function main(): Promise<void> {
   tls.DEFAULT_MIN_VERSION = 'TLSv1.3';
   const log = pino({ base: null }, pino.destination({ fd: 1, sync: true }));
   const config = readConfig(values.config);
-  const activator = nixosActivator(config.stateDir, systemClock);
+  const ssh = config.proveSsh && {
+    authorizedKeysFile: config.sshKeysFile,
+    hostKeys: '/etc/ssh',
+    port: config.sshPort,
+  };
+  const activator = nixosActivator({
+    stateDir: config.stateDir,
+    clock: systemClock,
+    ssh: ssh || undefined,
+  });
   const version = typeof __VERSION__ === 'string' ? __VERSION__ : 'development';
   const agent = await startAgent({
     config,

@@ -19,6 +19,20 @@ export const controllerDefaults = {
   shutdownMs: 3_000,
   /** One etcd member's answer for `status`. A dead member must not make `status` slow. */
   memberMs: 1_500,
+  /** Changes of a rollout within this time are told together: below what a person sees as a delay. */
+  watchCoalesceMs: 50,
+  /** A node without a session for this long is told to be away; a new connection takes a fraction of it. */
+  awayMs: 3_000,
   /** Compare-and-set attempts for an overlay subnet; each lost one means another node took a subnet meanwhile. */
   overlayAttempts: 50,
+  /** Longest wait until every haproxy has dropped an instance: confd and a reload take 0.2 s, an agent that looks for a new controller some seconds. */
+  drainAckMs: 30_000,
+  /** Longest wait until every haproxy serves an instance again: the same, and its checks, and a slow app. */
+  routeMs: 60_000,
+  /** A node without a session is waited for this long: its agent is looking for the next controller. */
+  awayGraceMs: 5_000,
+  /** After a failed call of etcd for a session. */
+  writeRetryMs: 500,
+  /** Largest value a node may have written for it. etcd refuses requests above 1.5 MB. */
+  valueBytes: 1024 * 1024,
 } as const;

@@ -59,7 +59,12 @@ const common = {
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 const single = { agent: 'agent/main.ts', controller: 'controller/server/main.ts' };
-const split = { cli: 'controller/cli/main.ts', demo: 'lab/demo/main.ts', 'lab-api': 'lab/api/main.ts' };
+const split = {
+  cli: 'controller/cli/main.ts',
+  demo: 'lab/demo/main.ts',
+  'lab-api': 'lab/api/main.ts',
+  'bench-rollout': 'bench/rollout/main.ts',
+};
 const present = (table) =>
   Object.fromEntries(Object.entries(table).filter(([, file]) => existsSync(join(root, file))));
 

@@ -25,7 +25,7 @@ try {
   run('types', 'npx', ['tsc', '-p', 'tsconfig.json']);
   run('generated wire code is current', process.execPath, ['scripts/proto.mjs', '--check']);
   run('errors.md is current', process.execPath, ['scripts/docs.mjs', '--check']);
-  for (const ring of ['unit', 'integration', 'lab']) {
+  for (const ring of ['unit', 'simulation', 'integration', 'lab']) {
     run(`tests: ${ring}`, 'npx', [
       'vitest',
       'run',

@@ -1,7 +1,8 @@
 /**
  * Every error code a person can meet: its title, exit code and what to do.
  * Exit codes: 1 failed, 2 bad input in the project, 64 bad command line (both as the predecessor),
- * 3 unreachable, 4 rejected by the node (nothing changed), 5 applied but not healthy, 6 locked or busy, 130 interrupted.
+ * 3 unreachable, 4 rejected by the node (nothing changed), 5 applied but not healthy, 6 locked or busy, 7 rolled back by the node,
+ * 8 a node was lost in the middle, 9 applied but a reboot is needed, 130 interrupted.
  * docs/reference/errors.md is generated from this table by scripts/docs.mjs.
  */
 export interface ErrorEntry {
@@ -154,6 +155,66 @@ export const errorCatalogue = {
     exit: 5,
     next: 'look at the unit named in the log (`nix-infra cluster cmd --target=NODE "systemctl status UNIT"`), then deploy again',
   },
+  'apply.rolled-back': {
+    title: 'The configuration did not prove itself; the node went back to what it ran before',
+    exit: 7,
+    next: 'read the failing proof and the log lines above, correct the cause, then deploy again',
+  },
+  'apply.unreachable': {
+    title: 'The node was lost while it applied the configuration',
+    exit: 8,
+    next: 'look at the server; its watchdog goes back by itself. `nix-infra status` shows when it returns',
+  },
+  'apply.needs-reboot': {
+    title: 'The configuration was applied; a part of it takes effect with the next boot',
+    exit: 9,
+    next: 'reboot the nodes named above, one after the other',
+  },
+  'rollout.locked': {
+    title: 'Another rollout runs',
+    exit: 6,
+    next: 'watch it with `nix-infra rollout watch`, or wait for it with --lock-wait 10m',
+  },
+  'rollout.stale': {
+    title: 'The cluster changed after the plan was shown; nothing was done',
+    exit: 6,
+    next: 'run the command again and look at the new plan',
+  },
+  'rollout.unknown': {
+    title: 'There is no such rollout',
+    exit: 1,
+    next: 'see `nix-infra rollout list`',
+  },
+  'rollout.state': {
+    title: 'The rollout is not in a state that allows this',
+    exit: 1,
+    next: 'see its state with `nix-infra rollout show ID`',
+  },
+  'rollout.invalid': {
+    title: 'An option of the rollout is not valid',
+    exit: 64,
+    next: 'see `nix-infra deploy --help`',
+  },
+  'rollout.capacity': {
+    title: 'An app would have fallen below its healthy minimum',
+    exit: 5,
+    next: 'bring the missing instances back (`nix-infra status`), or deploy with --force',
+  },
+  'rollout.timeout': {
+    title: 'The rollout did not end before its deadline',
+    exit: 3,
+    next: 'see which node it waited for with `nix-infra rollout show ID`',
+  },
+  'rollout.aborted': {
+    title: 'The rollout was aborted',
+    exit: 1,
+    next: 'see what was moved and undone with `nix-infra rollout show ID`',
+  },
+  'rollout.undo-failed': {
+    title: 'Not every node could be brought back to what it ran before',
+    exit: 5,
+    next: 'see the nodes with `nix-infra rollout show ID`; what they were ordered last is the way back, and they take it when they can',
+  },
   'apply.timeout': {
     title: 'The node did not report a result in time',
     exit: 3,
@@ -173,7 +234,7 @@ export const errorCatalogue = {
   'agent.version': {
     title: 'Agent and controller do not speak the same protocol',
     exit: 1,
-    next: 'deploy the node again with this version of nix-infra',
+    next: 'put the new files there with `nix-infra cluster update-node --target=NODE`, then run `nixos-rebuild switch` on it',
   },
   'controller.unreachable': {
     title: 'No controller answers',

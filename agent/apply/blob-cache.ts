@@ -25,8 +25,14 @@ export class BlobCache {
     }
     check(sha256, content);
     const part = join(this.dir, `.${sha256}.part`);
-    await writeFile(part, content, { mode: 0o600 });
-    await rename(part, join(this.dir, sha256));
+    try {
+      await writeFile(part, content, { mode: 0o600 });
+      await rename(part, join(this.dir, sha256));
+    } catch (error) {
+      // Half a file on a full disk helps nobody.
+      await rm(part, { force: true });
+      throw error;
+    }
   }
 
   async read(sha256: string): Promise<Buffer> {

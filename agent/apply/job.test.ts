@@ -1,87 +1,75 @@
 import { describe, expect, it } from 'vitest';
-import {
-  advance,
-  decide,
-  type Job,
-  jobPhases,
-  judge,
-  onRestart,
-  type StoredResult,
-  transitions,
-} from './job.js';
+import { advance, decide, type Job, jobPhases, onRestart, outcomeNames, transitions } from './job.js';
 
 const job: Job = {
-  revision: 'r',
+  order: 'r/a/1',
+  token: 1,
+  change: 1,
+  revision: 'rev',
+  options: { drainAckMs: 0, drainMs: 0, settleMs: 0, confirmMs: 0, routeMs: 0, force: false },
   phase: 'fetching',
   startedMs: 0,
-  previousSystem: '/a',
-  failedBefore: [],
-  drained: [],
+  bootId: 'b1',
+  previousSystem: '/old',
+  system: '/new',
+  nonce: 'n',
+  held: [],
 };
 
-describe('the phases of a job', () => {
-  it('lead from fetching to settling and nowhere back', () => {
-    const order = [...jobPhases] as string[];
-    for (const phase of jobPhases) {
-      for (const next of transitions[phase]) {
-        if (order.includes(next)) expect(order.indexOf(next)).toBe(order.indexOf(phase) + 1);
-      }
-    }
+describe('the transitions', () => {
+  it('lead from every phase to an end, and from none before the activation past it', () => {
+    for (const phase of jobPhases) expect(transitions[phase].length).toBeGreaterThan(0);
+    const ends = new Set(jobPhases.flatMap((phase) => transitions[phase]));
+    for (const outcome of outcomeNames.filter((name) => name !== 'unchanged'))
+      expect(ends).toContain(outcome);
   });
-  it('refuse a step that the table does not have', () => {
+  it('reject only while nothing has changed', () => {
+    const rejecting = jobPhases.filter((phase) => transitions[phase].includes('rejected'));
+    expect(rejecting).toEqual(['fetching', 'staging', 'building', 'draining']);
+  });
+  it('are kept to', () => {
     expect(advance(job, 'staging').phase).toBe('staging');
-    expect(() => advance(job, 'switching')).toThrow('cannot go from fetching to switching');
-  });
-  it('are undone before the switch and finished after it', () => {
-    expect(jobPhases.map((phase) => onRestart({ ...job, phase }))).toEqual([
-      'undo',
-      'undo',
-      'undo',
-      'undo',
-      'await-switch',
-      'settle',
-    ]);
+    expect(() => advance(job, 'committing')).toThrow('cannot go');
   });
 });
 
-describe('decide', () => {
-  const result = (outcome: StoredResult['outcome']): StoredResult => ({
-    revision: 'r',
-    outcome,
-    message: '',
-    log: [],
-    system: '/s',
-    durationMs: 1,
-    atMs: 1_000,
-  });
-  it.each<[string, StoredResult | undefined, string, boolean, number, string]>([
-    ['nothing known', undefined, '/s', true, 2_000, 'apply'],
-    ['another revision', { ...result('applied'), revision: 'x' }, '/s', true, 2_000, 'apply'],
-    ['applied, after a reconnect', result('applied'), '/s', true, 2_000, 'repeat'],
-    ['applied, ordered again', result('applied'), '/s', false, 2_000, 'unchanged'],
-    ['applied, but somebody switched by hand', result('applied'), '/other', true, 2_000, 'apply'],
-    ['rejected, after a reconnect', result('rejected'), '/s', true, 2_000, 'repeat'],
-    ['rejected, after a reconnect much later', result('rejected'), '/s', true, 99_000, 'apply'],
-    ['rejected, ordered again', result('rejected'), '/s', false, 2_000, 'apply'],
-    ['unhealthy, ordered again', result('unhealthy'), '/s', false, 2_000, 'apply'],
-  ])('%s', (_, known, currentSystem, firstOnStream, nowMs, expected) => {
-    expect(decide({ revision: 'r', firstOnStream }, { result: known, currentSystem, nowMs }, 60_000)).toBe(
-      expected,
-    );
-  });
+it.each([
+  ['nothing applied yet', undefined, '/new', 'apply'],
+  ['another revision', { revision: 'other', system: '/new' }, '/new', 'apply'],
+  ['the revision, but another system since', { revision: 'rev', system: '/new' }, '/hand', 'apply'],
+  ['the revision', { revision: 'rev', system: '/new' }, '/new', 'unchanged'],
+] as const)('an order meets %s', (_what, applied, currentSystem, todo) => {
+  expect(decide({ revision: 'rev' }, { applied, currentSystem })).toBe(todo);
 });
 
-describe('judge', () => {
+describe('a job that is found', () => {
+  const facts = (bootId: string, currentSystem: string, profileSystem: string) => ({
+    bootId,
+    currentSystem,
+    profileSystem,
+  });
   it.each([
-    [{ switchExit: 0, newFailed: [], unhealthyApps: [] }, 'applied', ''],
-    [{ switchExit: 4, newFailed: ['a.service'], unhealthyApps: [] }, 'unhealthy', 'a.service failed'],
-    [{ switchExit: 2, newFailed: [], unhealthyApps: [] }, 'unhealthy', 'the switch ended with exit code 2'],
-    [
-      { switchExit: 0, newFailed: [], unhealthyApps: ['frontends/x'] },
-      'unhealthy',
-      'frontends/x is not healthy',
-    ],
-  ])('%o', (facts, outcome, message) => {
-    expect(judge(facts)).toEqual({ outcome, message });
+    ['fetching', 'b1', '/old', '/old', 'again'],
+    ['draining', 'b2', '/old', '/old', 'again'],
+    ['activating', 'b1', '/old', '/old', 'go on'],
+    ['activating', 'b2', '/old', '/old', 'go back'],
+    ['proving', 'b1', '/new', '/old', 'go on'],
+    ['proving', 'b2', '/old', '/old', 'go back'],
+    ['committing', 'b1', '/new', '/new', 'go on'],
+    // The verdict was given, but the power went before the profile was set.
+    ['committing', 'b2', '/old', '/old', 'go back'],
+    ['committing', 'b2', '/new', '/new', 'done'],
+    // The profile was set, but the boot loader did not know yet.
+    ['committing', 'b2', '/old', '/new', 'go back'],
+    ['restoring', 'b1', '/new', '/old', 'go on'],
+    ['restoring', 'b2', '/old', '/old', 'go back'],
+    ['routing', 'b2', '/new', '/new', 'go on'],
+  ] as const)('%s in boot %s with %s running and %s booting', (phase, boot, current, profile, todo) => {
+    expect(onRestart({ ...job, phase }, facts(boot, current, profile))).toBe(todo);
+  });
+  it('of a revision that came out as the same system ends by its phase', () => {
+    const same = { ...job, system: '/old' };
+    expect(onRestart({ ...same, phase: 'proving' }, facts('b2', '/old', '/old'))).toBe('go back');
+    expect(onRestart({ ...same, phase: 'committing' }, facts('b2', '/old', '/old'))).toBe('done');
   });
 });

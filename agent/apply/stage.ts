@@ -1,16 +1,11 @@
-/**
- * Puts a bundle where NixOS reads it: a new directory beside, then two renames. The former one stays as `.previous` until the next
- * revision is staged; its presence tells an agent that was cut off that the swap had begun.
- */
-import { chmod, copyFile, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import type { BundleFile } from '../../shared/bundle/manifest.js';
+/** Writes a bundle into a folder of its own, aside of /etc/nixos, and copies such a folder beside it when its time has come. */
+import { chmod, copyFile, cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { type BundleFile, sha256 } from '../../shared/bundle/manifest.js';
+import { besideOf, forgetMarker, revisionMarker, swap } from '../system/swap.js';
 
 /** Files that belong to the machine, not to the bundle, unless the bundle has one of the same name. */
 export const machineFiles = ['hardware-configuration.nix', 'networking.nix', 'flake.lock'] as const;
-
-const nextOf = (configDir: string) => `${configDir}.next`;
-const previousOf = (configDir: string) => `${configDir}.previous`;
 
 async function exists(path: string): Promise<boolean> {
   return stat(path).then(
@@ -19,40 +14,86 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** Removes what an earlier job left. Must be on disk before the phase `staging` is. */
-export async function clear(configDir: string): Promise<void> {
-  await rm(nextOf(configDir), { recursive: true, force: true });
-  await rm(previousOf(configDir), { recursive: true, force: true });
+/** Machine files that a bundle leaves to the machine. */
+function kept(files: readonly BundleFile[]): string[] {
+  const owned = new Set(files.map((file) => file.path));
+  return machineFiles.filter((name) => !owned.has(name));
 }
 
-/** Writes the files and swaps. The paths have been checked (`checkFiles`). */
-export async function stage(
+/** What the machine itself brings to a revision; another text is another system. */
+export async function machineDigest(configDir: string, files: readonly BundleFile[]): Promise<string> {
+  const parts = kept(files).map(async (name) => {
+    const content = await readFile(join(configDir, name)).catch(() => undefined);
+    return `${name} ${content ? sha256(content) : '-'}`;
+  });
+  return (await Promise.all(parts)).join('\n');
+}
+
+/**
+ * Writes the files, with those of the machine, as `folder`; it appears complete or not at all. The paths have been checked (`checkFiles`).
+ */
+export async function stageAside(
+  folder: string,
+  bundle: { revision: string; files: readonly BundleFile[] },
   configDir: string,
-  files: readonly BundleFile[],
   read: (sha256: string) => Promise<Buffer>,
 ): Promise<void> {
-  const next = nextOf(configDir);
-  await mkdir(next, { recursive: true, mode: 0o755 });
-  for (const { path, mode, sha256 } of files) {
-    const target = join(next, path);
+  const part = `${folder}.part`;
+  await rm(part, { recursive: true, force: true });
+  await mkdir(part, { recursive: true, mode: 0o755 });
+  for (const { path, mode, sha256: hash } of bundle.files) {
+    const target = join(part, path);
     await mkdir(dirname(target), { recursive: true });
-    await writeFile(target, await read(sha256));
+    await writeFile(target, await read(hash));
     await chmod(target, mode);
   }
-  const owned = new Set(files.map((file) => file.path));
-  for (const name of machineFiles) {
-    const kept = join(configDir, name);
-    if (!owned.has(name) && (await exists(kept))) await copyFile(kept, join(next, name));
+  for (const name of kept(bundle.files)) {
+    const own = join(configDir, name);
+    if (await exists(own)) await copyFile(own, join(part, name));
   }
-  if (await exists(configDir)) await rename(configDir, previousOf(configDir));
-  await rename(next, configDir);
+  await writeFile(join(part, revisionMarker), `${bundle.revision}\n`);
+  await rm(folder, { recursive: true, force: true });
+  await rename(part, folder);
 }
 
-/** Undoes a swap, wherever it stopped; nothing to do when it had not begun. */
-export async function unstage(configDir: string): Promise<void> {
-  if (await exists(previousOf(configDir))) {
-    await rm(configDir, { recursive: true, force: true });
-    await rename(previousOf(configDir), configDir);
+/** Puts the staged folder beside /etc/nixos, ready to be swapped in. */
+export async function bringBeside(folder: string, configDir: string, revision: string): Promise<void> {
+  const beside = besideOf(configDir);
+  await rm(beside, { recursive: true, force: true });
+  await forgetMarker(configDir, revision);
+  const part = `${beside}.part`;
+  await rm(part, { recursive: true, force: true });
+  await cp(folder, part, { recursive: true, preserveTimestamps: true });
+  await rename(part, beside);
+}
+
+/** /etc/nixos is the staged revision, and the former one stands beside. */
+export function swapIn(configDir: string, revision: string): Promise<void> {
+  return swap('forward', configDir, revision);
+}
+
+/** /etc/nixos is what it was before; nothing happens where it is. */
+export async function swapBack(configDir: string, revision: string): Promise<void> {
+  await swap('back', configDir, revision);
+  await rm(besideOf(configDir), { recursive: true, force: true });
+}
+
+/** The former /etc/nixos gets the name under which a person looks for it. */
+export async function keepPrevious(configDir: string): Promise<void> {
+  if (!(await exists(besideOf(configDir)))) return;
+  await rm(`${configDir}.previous`, { recursive: true, force: true });
+  await rename(besideOf(configDir), `${configDir}.previous`);
+}
+
+/** `path -> sha256` of every file below a folder, the agent's own marker left out. */
+export async function hashFolder(folder: string): Promise<Map<string, string>> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  const hashes = new Map<string, string>();
+  for (const entry of entries) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    const name = relative(folder, path);
+    if (name !== revisionMarker) hashes.set(name, sha256(await readFile(path)));
   }
-  await rm(nextOf(configDir), { recursive: true, force: true });
+  return hashes;
 }

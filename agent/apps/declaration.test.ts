@@ -31,10 +31,18 @@ describe('a declaration', () => {
     [{ health: { kind: 'magic' } }, 'kind'],
     [{ health: { kind: 'exec' } }, 'command'],
     [{ meta_data: 'x' }, 'meta_data'],
+    [{ version: 2 }, 'version'],
+    [{ minHealthy: 0.5 }, 'minHealthy'],
   ])('%o is refused with the key', (change, key) => {
     expect(() => parse(change)).toThrow(
       expect.objectContaining({ code: 'daemon.config', where: expect.stringContaining(key) }),
     );
+  });
+  it('may say its version and how many instances must stay healthy', () => {
+    expect(parse({})).toMatchObject({ version: '', minHealthy: -1 });
+    // As Nix writes an option that is null.
+    expect(parse({ version: '2', minHealthy: null })).toMatchObject({ version: '2', minHealthy: -1 });
+    expect(parse({ minHealthy: 0 })).toMatchObject({ minHealthy: 0 });
   });
   it('has its meta_data written with sorted keys', () => {
     expect(canonicalJson(parse({}).metaData)).toBe(

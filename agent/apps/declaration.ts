@@ -32,6 +32,10 @@ export interface AppDeclaration {
   unit: string;
   port: number;
   bindIp: string;
+  /** As the app's module declares it; empty where it does not. */
+  version: string;
+  /** Healthy instances in the whole cluster that a rollout must leave; -1 where the app declares none. */
+  minHealthy: number;
   metaData: Json;
   health: HealthCheck;
 }
@@ -55,6 +59,8 @@ export function parseDeclaration(text: string, where: string): AppDeclaration {
     unit,
     port,
     bindIp,
+    version: reader.text('version'),
+    minHealthy: reader.integer('minHealthy', -1, 100_000, -1),
     metaData: reader.object('meta_data').raw(),
     health: {
       kind,

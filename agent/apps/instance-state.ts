@@ -15,7 +15,7 @@ export interface Instance {
   /** Results of the same kind in a row. */
   passes: number;
   fails: number;
-  /** When the unit was first seen active, Unix ms. */
+  /** When the unit was first seen active, on the clock of this process that nobody can set, ms. */
   activeSinceMs: number;
   detail: string;
 }

@@ -4,7 +4,7 @@ import type { InstanceHealth } from '../../proto/gen/nixinfra/v1/agent.js';
 import { LeasedKeys } from '../../shared/etcd/leased-keys.js';
 import type { EtcdStore } from '../../shared/etcd/store.js';
 import type { UnitWatcher } from '../apply/activator.js';
-import type { AppsControl } from '../apply/applier.js';
+import type { AppsControl, DeclaredApp } from '../apply/apps-control.js';
 import type { Clock } from '../clock.js';
 import { agentDefaults as defaults } from '../defaults.js';
 import { runCheck } from './check.js';
@@ -71,26 +71,31 @@ export class AppSupervisor implements AppsControl {
     await this.#leased.stop('release');
   }
 
-  declared(): { id: string; unit: string }[] {
-    return [...this.#apps.values()].map(({ app }) => ({ id: app.id, unit: app.unit }));
+  declared(): DeclaredApp[] {
+    return [...this.#apps.values()].map(({ app: { id, group, name, unit, bindIp, port } }) => {
+      return { id, group, name, unit, address: `${bindIp}:${port}` };
+    });
   }
 
-  async drain(ids: readonly string[]): Promise<void> {
+  hold(ids: readonly string[]): Promise<boolean> {
     this.#held = new Set(ids);
-    const drained = [...this.#apps.values()].filter(({ app }) => this.#held.has(app.id));
-    for (const watched of drained) this.#register(watched);
-    const confirmed = await this.#leased.settled(
-      drained.map(({ key }) => key),
+    const held = [...this.#apps.values()].filter(({ app }) => this.#held.has(app.id));
+    for (const watched of held) this.#register(watched);
+    return this.#leased.settled(
+      held.map(({ key }) => key),
       defaults.drainConfirmMs,
     );
-    if (!confirmed) this.parts.log.warn({ ids }, 'etcd did not confirm that the instances are gone');
   }
 
   release(): void {
-    const held = this.#held;
     this.#held = new Set();
+    for (const watched of this.#apps.values()) this.#register(watched);
+  }
+
+  async renew(): Promise<void> {
+    await this.reload();
     for (const watched of this.#apps.values())
-      if (held.has(watched.app.id)) this.#see(watched, { kind: 'again' });
+      if (this.#held.has(watched.app.id)) this.#see(watched, { kind: 'again' });
   }
 
   /** One scan at a time; a call during a scan waits for one that began after it. */
@@ -101,20 +106,26 @@ export class AppSupervisor implements AppsControl {
     return this.#reloading;
   }
 
-  async settled(limitMs: number): Promise<string[]> {
-    const { clock } = this.parts;
-    const grace = Math.max(0, ...[...this.#apps.values()].map(({ app }) => app.health.startGraceMs));
-    const deadline = clock.now() + Math.max(limitMs, grace);
-    for (;;) {
-      const waiting = [...this.#apps.values()].filter(({ instance }) => instance.state !== 'healthy');
-      // Unhealthy after its own grace is a verdict, so is a failed unit; any other stopped unit may still be starting.
-      const lost = ({ instance }: Watched) =>
-        instance.state === 'unhealthy' || instance.detail === 'unit failed';
-      const hopeless = waiting.length > 0 && waiting.every(lost);
-      if (waiting.length === 0 || hopeless || clock.now() >= deadline)
-        return waiting.map(({ app }) => app.id);
-      await clock.sleep(defaults.unitPollMs);
-    }
+  unhealthy(): { coming: string[]; lost: string[] } {
+    const waiting = [...this.#apps.values()].filter(({ instance }) => instance.state !== 'healthy');
+    // Unhealthy after its own grace is a verdict, so is a failed unit; any other stopped unit may still be starting.
+    const isLost = ({ instance }: Watched) =>
+      instance.state === 'unhealthy' || instance.detail === 'unit failed';
+    const ids = (some: Watched[]) => some.map(({ app }) => app.id);
+    return {
+      coming: ids(waiting.filter((one) => !isLost(one))),
+      lost: ids(waiting.filter((one) => isLost(one))),
+    };
+  }
+
+  longestGraceMs(): number {
+    return Math.max(0, ...[...this.#apps.values()].map(({ app }) => app.health.startGraceMs));
+  }
+
+  registered(ids: readonly string[]): boolean {
+    return [...this.#apps.values()]
+      .filter(({ app, instance }) => ids.includes(app.id) && instance.state === 'healthy')
+      .every(({ key }) => this.#leased.isRegistered(key));
   }
 
   snapshot(): InstanceHealth[] {
@@ -166,7 +177,8 @@ export class AppSupervisor implements AppsControl {
       log.info({ app: app.id, unit: app.unit }, 'an app is declared');
       void this.#checkLoop(watched);
     }
-    for (const watched of this.#apps.values()) await this.#writeMeta(watched);
+    // Not waited for: an etcd that is away must not hold up what a node has to prove.
+    for (const watched of this.#apps.values()) void this.#writeMeta(watched);
     await this.#lookAtUnits();
   }
 
@@ -180,13 +192,14 @@ export class AppSupervisor implements AppsControl {
   /** Once per declaration: several nodes declare the same app, and none may overwrite the others for ever. */
   async #writeMeta(watched: Watched): Promise<void> {
     if (watched.metaWritten) return;
+    watched.metaWritten = true;
     const { app } = watched;
     try {
       const key = keys.metaData(app.group, app.name);
       const value = canonicalJson(app.metaData);
       if ((await this.parts.etcd.get(key))?.value.toString() !== value) await this.parts.etcd.put(key, value);
-      watched.metaWritten = true;
     } catch (error) {
+      watched.metaWritten = false;
       this.#complain(app.id, error);
     }
   }
@@ -223,7 +236,7 @@ export class AppSupervisor implements AppsControl {
   #see(watched: Watched, seen: Observation): void {
     if (watched.gone) return;
     const before = watched.instance.state;
-    watched.instance = observe(watched.instance, seen, rulesOf(watched.app), this.parts.clock.now());
+    watched.instance = observe(watched.instance, seen, rulesOf(watched.app), this.parts.clock.monotonic());
     const { state, detail } = watched.instance;
     if (state !== before) this.parts.log.info({ app: watched.app.id, state, detail }, 'instance');
     this.#register(watched);

@@ -17,7 +17,7 @@ export function overlayIp(interfaces: ReturnType<typeof networkInterfaces>): str
 
 const read = (path: string) => readFile(path, 'utf8').catch(() => '');
 
-export type NodeSample = Omit<Health, 'failedUnits' | 'instances' | 'timeMs'>;
+export type NodeSample = Omit<Health, 'failedUnits' | 'instances' | 'timeMs' | 'revision' | 'system'>;
 
 export async function sampleNode(): Promise<NodeSample> {
   const [load, meminfo, version] = await Promise.all([

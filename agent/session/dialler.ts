@@ -13,48 +13,58 @@ export interface DiallerParts {
   log: Logger;
   hello(): Promise<Hello>;
   onOpen(): void;
-  /** `first` is true for the first command of its kind on a connection. */
-  onCommand(command: Command, first: boolean): void;
+  onCommand(command: Command): void;
 }
 
 export class Dialler {
   #link: Link | undefined;
   #stopped = false;
+  #ending = new AbortController();
+  #wake: () => void = () => {};
+  #renewed = false;
 
   constructor(private readonly parts: DiallerParts) {}
 
   /** Runs until stopped. */
   async run(): Promise<void> {
-    const { config, clock, log, hello, onOpen, onCommand } = this.parts;
+    const { config, log } = this.parts;
     const backoff = new Backoff(defaults.backoffMinMs, defaults.backoffMaxMs);
     // A random start spreads the agents over the controllers.
     let at = Math.floor(Math.random() * config.controllers.length);
     while (!this.#stopped) {
       const controller = config.controllers[at % config.controllers.length] as string;
       at += 1;
-      const seen = new Set<string>();
-      const reason = await hello()
-        .then((words) =>
-          runLink(config, controller, words, {
-            onOpen: (link) => {
-              this.#link = link;
-              if (this.#stopped) return link.close();
-              backoff.reset();
-              log.info({ controller }, 'connected');
-              onOpen();
-            },
-            onCommand: (command) => {
-              onCommand(command, !seen.has(command.$case));
-              seen.add(command.$case);
-            },
-          }),
-        )
-        .catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
+      this.#renewed = false;
+      const reason = await this.#connect(controller, backoff).catch((error: unknown) =>
+        error instanceof Error ? error.message : String(error),
+      );
       this.#link = undefined;
       if (this.#stopped) return;
+      if (this.#renewed) {
+        // Not a failure of this controller: it is the first to be asked again.
+        at -= 1;
+        continue;
+      }
       log.warn({ controller, reason }, 'not connected');
-      await clock.sleep(backoff.next());
+      await this.#pause(backoff.next());
     }
+  }
+
+  async #connect(controller: string, backoff: Backoff): Promise<string> {
+    const { config, log, hello, onOpen, onCommand } = this.parts;
+    this.#ending = new AbortController();
+    const { signal } = this.#ending;
+    const words = await hello();
+    const handlers = {
+      onOpen: (link: Link) => {
+        this.#link = link;
+        backoff.reset();
+        log.info({ controller }, 'connected');
+        onOpen();
+      },
+      onCommand,
+    };
+    return runLink(config, controller, words, handlers, signal);
   }
 
   get connected(): boolean {
@@ -71,8 +81,24 @@ export class Dialler {
     yield* this.#link.fetch(hashes);
   }
 
+  /** Ends the connection, or the attempt to make one, and dials again at once. */
+  renew(): void {
+    this.#renewed = true;
+    this.#ending.abort();
+    this.#wake();
+  }
+
   stop(): void {
     this.#stopped = true;
-    this.#link?.close();
+    this.#ending.abort();
+    this.#wake();
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const woken = new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    await Promise.race([this.parts.clock.sleep(ms), woken]);
+    this.#wake = () => {};
   }
 }

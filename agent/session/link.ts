@@ -18,7 +18,6 @@ export interface Link {
   send(event: Event): void;
   /** Blobs in the order asked for, as gzip. Throws when the link breaks or the controller lacks one. */
   fetch(hashes: string[]): AsyncGenerator<{ sha256: string; gzip: Uint8Array }>;
-  close(): void;
 }
 
 export interface LinkHandlers {
@@ -65,6 +64,8 @@ export function runLink(
   controller: string,
   hello: Hello,
   handlers: LinkHandlers,
+  /** Ends the connection, also while it is being made. */
+  signal: AbortSignal,
 ): Promise<string> {
   const client = dial(config, controller);
   return new Promise((resolve) => {
@@ -79,13 +80,14 @@ export function runLink(
       client.close();
       resolve(reason);
     };
+    if (signal.aborted) return end('closed');
+    signal.addEventListener('abort', () => end('closed'), { once: true });
     const link: Link = {
       send: (event) => {
         // What does not fit is not queued: health comes again, the result is repeated on the next connection.
         if (!ended && stream?.writable) stream.write({ event });
       },
       fetch: (hashes) => fetchBlobs(client, hashes),
-      close: () => end('closed'),
     };
     client.waitForReady(Date.now() + defaults.connectMs, (error) => {
       if (ended) return;

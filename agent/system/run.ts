@@ -13,13 +13,16 @@ export function run(
   program: string,
   args: readonly string[],
   env?: NodeJS.ProcessEnv,
+  timeoutMs: number = defaults.commandMs,
 ): Promise<CommandResult> {
   return new Promise((resolve) => {
-    const options = { timeout: defaults.commandMs, maxBuffer: 4 << 20, ...(env && { env }) };
-    execFile(program, args, options, (error, stdout, stderr) => {
+    const options = { timeout: timeoutMs, maxBuffer: 4 << 20, ...(env && { env }) };
+    const child = execFile(program, args, options, (error, stdout, stderr) => {
       const code = error ? (typeof error.code === 'number' ? error.code : 127) : 0;
       resolve({ code, stdout, stderr: stderr || (error?.message ?? '') });
     });
+    // ssh would wait for more of it.
+    child.stdin?.end();
   });
 }
 

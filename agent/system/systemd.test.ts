@@ -1,13 +1,47 @@
 import { expect, it } from 'vitest';
 import { overlayIp, parseMeminfo } from '../health/sample.js';
 import { Backoff } from '../session/backoff.js';
-import { parseShow } from './systemd.js';
+import { parseShow, parseUnitStates } from './systemd.js';
 
 it('reads the blocks of systemctl show', () => {
   const text = 'Id=a.service\nActiveState=active\n\nActiveState=failed\nId=b.service\n';
   expect([...parseShow(text)]).toEqual([
     ['a.service', 'active'],
     ['b.service', 'failed'],
+  ]);
+});
+
+it('reads what a proof needs of units, and leaves out those that do not exist', () => {
+  const text = [
+    'Type=oneshot\nNRestarts=2\nResult=exit-code\nId=a.service\nLoadState=loaded\nActiveState=activating\nSubState=auto-restart\nConditionResult=yes\nTriggeredBy=',
+    'Id=b.timer\nLoadState=loaded\nActiveState=active\nSubState=waiting\nResult=success\nConditionResult=no\nTriggeredBy=b.path',
+    'Id=c.service\nLoadState=not-found\nActiveState=inactive\nSubState=dead',
+  ].join('\n\n');
+  expect([...parseUnitStates(text)]).toEqual([
+    [
+      'a.service',
+      {
+        active: 'activating',
+        sub: 'auto-restart',
+        result: 'exit-code',
+        type: 'oneshot',
+        restarts: 2,
+        condition: true,
+        triggered: false,
+      },
+    ],
+    [
+      'b.timer',
+      {
+        active: 'active',
+        sub: 'waiting',
+        result: 'success',
+        type: '',
+        restarts: 0,
+        condition: false,
+        triggered: true,
+      },
+    ],
   ]);
 });
 

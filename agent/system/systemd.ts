@@ -1,16 +1,69 @@
 /** Asking systemd. */
 import type { UnitWatcher } from '../apply/activator.js';
+import type { UnitState } from '../apply/proof.js';
 import { lines, run } from './run.js';
+
+/** Reads the blocks of `systemctl show`, each a set of properties, by `Id`. */
+export function parseBlocks(text: string): Map<string, Map<string, string>> {
+  const units = new Map<string, Map<string, string>>();
+  for (const block of text.split('\n\n')) {
+    const properties = new Map<string, string>();
+    for (const line of block.split('\n')) {
+      const at = line.indexOf('=');
+      if (at > 0) properties.set(line.slice(0, at), line.slice(at + 1));
+    }
+    const id = properties.get('Id');
+    if (id) units.set(id, properties);
+  }
+  return units;
+}
 
 /** Reads the blocks of `systemctl show -p Id -p ActiveState a b`. */
 export function parseShow(text: string): Map<string, string> {
   const states = new Map<string, string>();
-  for (const block of text.split('\n\n')) {
-    const id = /^Id=(.*)$/m.exec(block)?.[1];
-    const state = /^ActiveState=(.*)$/m.exec(block)?.[1];
-    if (id && state) states.set(id, state);
+  for (const [id, properties] of parseBlocks(text)) {
+    const state = properties.get('ActiveState');
+    if (state) states.set(id, state);
   }
   return states;
+}
+
+const stateProperties = 'Id,ActiveState,SubState,Result,Type,NRestarts,ConditionResult,TriggeredBy,LoadState';
+
+export function parseUnitStates(text: string): Map<string, UnitState> {
+  const states = new Map<string, UnitState>();
+  for (const [id, properties] of parseBlocks(text)) {
+    const get = (name: string) => properties.get(name) ?? '';
+    if (get('LoadState') === 'not-found') continue;
+    states.set(id, {
+      active: get('ActiveState'),
+      sub: get('SubState'),
+      // Units other than services may have none.
+      result: get('Result') || 'success',
+      type: get('Type'),
+      restarts: Number(get('NRestarts')) || 0,
+      condition: get('ConditionResult') !== 'no',
+      triggered: get('TriggeredBy') !== '',
+    });
+  }
+  return states;
+}
+
+async function show(properties: string, units: readonly string[]): Promise<string> {
+  if (units.length === 0) return '';
+  const args = ['show', `--property=${properties}`, '--', ...new Set(units)];
+  const { code, stdout, stderr } = await run('systemctl', args);
+  if (code !== 0) throw new Error(`systemctl show: ${stderr.trim()}`);
+  return stdout;
+}
+
+export async function unitStates(units: readonly string[]): Promise<Map<string, UnitState>> {
+  return parseUnitStates(await show(stateProperties, units));
+}
+
+export async function isActive(unit: string): Promise<boolean> {
+  const { stdout } = await run('systemctl', ['is-active', unit]);
+  return ['active', 'activating', 'deactivating', 'reloading'].includes(stdout.trim());
 }
 
 export async function failedUnits(): Promise<string[]> {
@@ -31,14 +84,5 @@ export async function explainUnit(unit: string): Promise<string[]> {
 }
 
 export const systemdUnits: UnitWatcher = {
-  activeStates: async (units) => {
-    const { code, stdout, stderr } = await run('systemctl', [
-      'show',
-      '--property=Id,ActiveState',
-      '--',
-      ...new Set(units),
-    ]);
-    if (code !== 0) throw new Error(`systemctl show: ${stderr.trim()}`);
-    return parseShow(stdout);
-  },
+  activeStates: async (units) => parseShow(await show('Id,ActiveState', units)),
 };

@@ -2,11 +2,12 @@
  * A command in a transient systemd unit: it goes on when the agent is stopped or replaced, which a switch does to the agent. Its exit
  * code and output are files, so that the agent that comes after can read them.
  */
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../clock.js';
 import { agentDefaults as defaults } from '../defaults.js';
 import { lines, run } from './run.js';
+import { isActive } from './systemd.js';
 
 export interface Ended {
   exit: number;
@@ -25,6 +26,7 @@ export function commandPath(): string {
 
 export class TransientUnit {
   readonly #out: string;
+  #goneSince: number | undefined;
 
   constructor(
     /** Unit name without `.service`; one run at a time. */
@@ -36,9 +38,9 @@ export class TransientUnit {
   }
 
   /** Starts the command; throws with systemd's words when that fails. A former run of the unit that still goes is stopped. */
-  async start(command: readonly string[]): Promise<void> {
+  async start(command: readonly string[], output: 'file' | 'journal' = 'file'): Promise<void> {
     await mkdir(this.dir, { recursive: true, mode: 0o700 });
-    await run('systemctl', ['stop', `${this.name}.service`]);
+    await this.stop();
     await this.forget();
     const environment = {
       PATH: commandPath(),
@@ -60,35 +62,73 @@ export class TransientUnit {
       ...options,
       ...settings,
       '--',
-      '/bin/sh',
-      '-c',
-      script,
-      'sh',
+      // What keeps its own records needs no shell around it.
+      ...(output === 'file' ? ['/bin/sh', '-c', script, 'sh'] : []),
       ...command,
     ]);
     if (started.code !== 0) throw new Error(`systemd-run ${this.name}: ${started.stderr.trim()}`);
   }
 
+  /** Returns when nothing of the unit runs any more: whether something did. */
+  async stop(): Promise<boolean> {
+    const ran = await this.runs();
+    await run('systemctl', ['stop', `${this.name}.service`], undefined, defaults.unitStopMs);
+    return ran;
+  }
+
   /** Removes what a former run left. */
   async forget(): Promise<void> {
+    this.#goneSince = undefined;
     await rm(`${this.#out}.exit`, { force: true });
     await rm(`${this.#out}.log`, { force: true });
   }
 
-  /** Waits for the end; undefined when the unit was cut off without one. Throws after the limit. */
-  async ended(limitMs: number): Promise<Ended | undefined> {
-    const deadline = this.clock.now() + limitMs;
-    let goneSince: number | undefined;
+  /** Whether a run has begun since the last was forgotten: its output is there from its first moment on. */
+  began(): Promise<boolean> {
+    const there = (name: string) =>
+      stat(name).then(
+        () => true,
+        () => false,
+      );
+    return Promise.all([there(`${this.#out}.log`), there(`${this.#out}.exit`)]).then((any) =>
+      any.includes(true),
+    );
+  }
+
+  runs(): Promise<boolean> {
+    return isActive(`${this.name}.service`);
+  }
+
+  /** The end of the run as of now: undefined while it runs, `cut` when the unit is gone without one. */
+  async end(): Promise<Ended | 'cut' | undefined> {
+    const read = () => readFile(`${this.#out}.exit`, 'utf8').catch(() => undefined);
+    let exit = await read();
+    if (exit === undefined) {
+      if (await this.runs()) {
+        this.#goneSince = undefined;
+        return undefined;
+      }
+      // Between the end of the unit and what we read before there is a moment with neither.
+      exit = await read();
+    }
+    if (exit !== undefined) return { exit: Number.parseInt(exit, 10), log: lines(await this.#log()) };
+    const now = this.clock.monotonic();
+    this.#goneSince ??= now;
+    return now - this.#goneSince > defaults.unitGoneMs ? 'cut' : undefined;
+  }
+
+  /** Waits for the end; undefined when the unit was cut off without one, by the signal for example. Throws after the limit. */
+  async ended(limitMs: number, signal?: AbortSignal): Promise<Ended | undefined> {
+    const deadline = this.clock.monotonic() + limitMs;
     for (;;) {
-      const exit = await readFile(`${this.#out}.exit`, 'utf8').catch(() => undefined);
-      if (exit !== undefined) return { exit: Number.parseInt(exit, 10), log: lines(await this.#log()) };
-      const now = this.clock.now();
-      if (now > deadline) throw new Error(`${this.name} did not end in ${limitMs / 1000} s`);
-      const { stdout } = await run('systemctl', ['is-active', `${this.name}.service`]);
-      // Between the end of the unit and the file's rename there is a moment with neither.
-      if (['active', 'activating', 'deactivating'].includes(stdout.trim())) goneSince = undefined;
-      else goneSince ??= now;
-      if (goneSince !== undefined && now - goneSince > defaults.unitGoneMs) return undefined;
+      if (signal?.aborted) {
+        await this.stop();
+        return undefined;
+      }
+      const end = await this.end();
+      if (end) return end === 'cut' ? undefined : end;
+      if (this.clock.monotonic() > deadline)
+        throw new Error(`${this.name} did not end in ${limitMs / 1000} s`);
       await this.clock.sleep(defaults.unitPollMs);
     }
   }

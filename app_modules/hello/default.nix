@@ -50,8 +50,8 @@ in
         ExecStart = "${pkgs.nodejs_24}/bin/node ${./server.mjs}";
         Restart = "always";
         RestartSec = "1s";
-        # The app ends by itself within 5 s; this is for one that hangs.
-        TimeoutStopSec = 10;
+        # The app answers what it has begun and ends by itself within 35 s; this is for one that hangs.
+        TimeoutStopSec = 40;
         UnsetEnvironment = [ "NODE_EXTRA_CA_CERTS" ];
         DynamicUser = true;
         CapabilityBoundingSet = [ "" ];
@@ -75,7 +75,7 @@ in
     infrastructure.apps.hello = {
       group = "frontends";
       port = cfg.bindToPort;
-      inherit (cfg) bindToIp;
+      inherit (cfg) bindToIp version;
       health = {
         kind = "http";
         path = "/ping";

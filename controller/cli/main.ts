@@ -6,6 +6,7 @@ import { deployCommand } from './deploy.js';
 import { downCommand } from './down.js';
 import { initCommand } from './init.js';
 import { labCommand } from './lab.js';
+import { rolloutCommand } from './rollout.js';
 import { statusCommand } from './status.js';
 import { upCommand } from './up.js';
 
@@ -23,6 +24,7 @@ for (const command of [
   upCommand(),
   statusCommand(),
   deployCommand(),
+  rolloutCommand(),
   downCommand(),
   clusterCommand(),
   labCommand(),

@@ -1,20 +1,26 @@
-/**
- * The operator's side of OperatorService. It tries the controllers in turn: any of them can answer, and the one in use
- * may go away in the middle of a deploy (it is deployed itself).
- */
-import { X509Certificate } from 'node:crypto';
+/** The operator's side of OperatorService, in the words of the commands that use it. */
 import { gzipSync } from 'node:zlib';
-import { credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import {
-  type GetStatusResponse,
-  type NodeState,
-  OperatorServiceClient,
+import { credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import type {
+  GetStatusResponse,
+  ListRolloutsResponse,
+  MissingBlobsResponse,
+  PlanProgress,
+  PlanUndoResponse,
+  PutBlobsRequest,
+  ReserveOverlayResponse,
+  RolloutTarget,
+  WatchRolloutResponse,
 } from '../../proto/gen/nixinfra/v1/operator.js';
-import { type ErrorCode, errorCatalogue } from '../../shared/error-catalogue.js';
 import { Problem } from '../../shared/errors.js';
-import { parsePrincipalUri } from '../../shared/names.js';
 import type { Bundle } from '../project/bundle.js';
+import type { RolloutView } from '../rollout/events.js';
+import type { RolloutOptions } from '../rollout/options.js';
+import { isTerminal, type Rollout, rolloutShape } from '../rollout/rollout.js';
+import { parseValue } from '../store/shapes.js';
+import { Connection, type Unary } from './connection.js';
 import { operatorDefaults as defaults } from './defaults.js';
+import { identityError } from './problems.js';
 
 export interface OperatorClientOptions {
   cluster: string;
@@ -26,48 +32,77 @@ export interface OperatorClientOptions {
   certPem: string;
 }
 
-/** What the convergence needs from the cluster; tests give it a fake. */
+export interface PlanRequest {
+  targets: readonly RolloutTarget[];
+  options: RolloutOptions;
+  /** user@host */
+  who: string;
+  why: string;
+}
+
+export interface SteerRequest {
+  id: string;
+  action: 'abort' | 'resume';
+  /** abort only: nodes that were moved stay. */
+  noUndo: boolean;
+  who: string;
+}
+
+/** What the commands need from the cluster; tests give them a fake. Problems of the controller come through with their codes. */
 export interface Operator {
   getStatus(): Promise<GetStatusResponse>;
   /** The CIDR subnet of the node, reserved at the first call. */
   reserveOverlay(node: string, ipv4: string): Promise<string>;
   registerNode(node: string, ipv4: string, services: readonly string[]): Promise<void>;
   removeNode(node: string): Promise<void>;
-  /** Puts the blobs that the cluster lacks, then makes the bundle the desired revision of its node. */
-  setDesired(bundle: Bundle): Promise<void>;
-  /** The node's state now and at every change, until `signal` or an error of the connection. */
-  watchNode(node: string, signal: AbortSignal): AsyncIterable<NodeState>;
+  /** Stores the contents of these bundles that the cluster lacks. */
+  putBundles(bundles: readonly Bundle[]): Promise<void>;
+  /**
+   * Has the nodes prepare and returns the plan, which has no nodes when nothing has to change. Asked again when the controller goes away:
+   * a plan that nobody starts does no harm. Throws `interrupted` with the signal.
+   */
+  planRollout(
+    request: PlanRequest,
+    onProgress: (progress: PlanProgress) => void,
+    signal: AbortSignal,
+  ): Promise<Rollout>;
+  /** Starts a planned rollout; no error when it was started already. Throws `rollout.stale`, `rollout.locked`. */
+  startRollout(id: string): Promise<void>;
+  /**
+   * The rollout now and at every change, to its end or the signal. Without an id the one that runs, else the newest. It outlives the
+   * controllers: `controller.unreachable` only when none answers for a minute.
+   */
+  watchRollout(id: string, signal: AbortSignal): AsyncIterable<RolloutView>;
+  /** Newest first. */
+  listRollouts(): Promise<Rollout[]>;
+  steerRollout(request: SteerRequest): Promise<void>;
+  /** The plan of the way back of a rollout that has ended. */
+  planUndo(id: string, who: string, why: string): Promise<Rollout>;
   close(): void;
 }
 
-type Unary<Request, Response> = (
-  client: OperatorServiceClient,
-  request: Request,
-  deadline: Date,
-  done: (error: ServiceError | null, response: Response) => void,
-) => unknown;
-
 /** Connects on the first call. Throws `controller.unreachable` when none of the controllers answers. */
 export function createOperatorClient(options: OperatorClientOptions): Operator {
-  return new OperatorClient(options);
+  const { controllers, chainPem, keyPem, certPem, cluster } = options;
+  const tls = credentials.createSsl(Buffer.from(chainPem), Buffer.from(keyPem), Buffer.from(certPem), {
+    checkServerIdentity: (_host, peer) => identityError(peer.raw, cluster),
+  });
+  return new OperatorClient(new Connection({ controllers, credentials: tls }));
 }
 
-class OperatorClient implements Operator {
-  private current: { index: number; client: OperatorServiceClient } | undefined;
-  private next = 0;
-
-  constructor(private readonly options: OperatorClientOptions) {}
+export class OperatorClient implements Operator {
+  constructor(private readonly connection: Connection) {}
 
   getStatus(): Promise<GetStatusResponse> {
-    return this.call(
-      (client, _none: undefined, deadline, done) => client.getStatus({}, noMetadata(), { deadline }, done),
-      undefined,
+    return this.connection.call(
+      (client, request, deadline, done) => client.getStatus(request, noMetadata(), { deadline }, done),
+      {},
     );
   }
 
   async reserveOverlay(node: string, ipv4: string): Promise<string> {
-    const { subnet } = await this.call(
-      (client, request: { node: string; ipv4: string }, deadline, done: Done<{ subnet: string }>) =>
+    const { subnet } = await this.connection.call(
+      (client, request, deadline, done: Done<ReserveOverlayResponse>) =>
         client.reserveOverlay(request, noMetadata(), { deadline }, done),
       { node, ipv4 },
     );
@@ -75,144 +110,165 @@ class OperatorClient implements Operator {
   }
 
   async registerNode(node: string, ipv4: string, services: readonly string[]): Promise<void> {
-    await this.call(
-      (client, request: { node: string; ipv4: string; services: string[] }, deadline, done: Done<object>) =>
+    await this.connection.call(
+      (client, request, deadline, done: Done<object>) =>
         client.registerNode(request, noMetadata(), { deadline }, done),
       { node, ipv4, services: [...services] },
     );
   }
 
   async removeNode(node: string): Promise<void> {
-    await this.call(
-      (client, request: { node: string }, deadline, done: Done<object>) =>
+    await this.connection.call(
+      (client, request, deadline, done: Done<object>) =>
         client.removeNode(request, noMetadata(), { deadline }, done),
       { node },
     );
   }
 
-  async setDesired(bundle: Bundle): Promise<void> {
-    const { sha256: missing } = await this.call(
-      (client, request: { sha256: string[] }, deadline, done: Done<{ sha256: string[] }>) =>
+  async putBundles(bundles: readonly Bundle[]): Promise<void> {
+    const contents = new Map(bundles.flatMap((bundle) => [...bundle.contents]));
+    const { sha256: missing } = await this.connection.call(
+      (client, request, deadline, done: Done<MissingBlobsResponse>) =>
         client.missingBlobs(request, noMetadata(), { deadline }, done),
-      { sha256: [...bundle.contents.keys()] },
+      { sha256: [...contents.keys()] },
     );
-    if (missing.length > 0)
-      await this.call((client, blobs: readonly string[], deadline, done: Done<object>) => {
-        const stream = client.putBlobs(noMetadata(), { deadline }, done);
-        // gRPC keeps what the other side has not taken yet; a bundle is a few MB, so waiting for `drain` would gain nothing.
-        for (const sha256 of blobs) {
-          stream.write({ sha256, gzip: gzipSync(bundle.contents.get(sha256) ?? Buffer.alloc(0)) });
-        }
-        stream.end();
-      }, missing);
-    const manifest = { revision: bundle.revision, node: bundle.node, files: [...bundle.files] };
-    await this.call(
-      (client, request: { node: string; manifest: typeof manifest }, deadline, done: Done<object>) =>
-        client.setDesired(request, noMetadata(), { deadline }, done),
-      { node: bundle.node, manifest },
+    const blobs = missing.map((sha256) => ({
+      sha256,
+      gzip: gzipSync(contents.get(sha256) ?? Buffer.alloc(0)),
+    }));
+    for (const batch of inBatches(blobs)) await this.connection.call(putBlobs, batch);
+  }
+
+  async planRollout(
+    { targets, options, who, why }: PlanRequest,
+    onProgress: (progress: PlanProgress) => void,
+    signal: AbortSignal,
+  ): Promise<Rollout> {
+    const request = { targets: [...targets], options: JSON.stringify(options), who, why };
+    const answers = this.connection.stream((client) => client.planRollout(request), {
+      signal,
+      isLast: ({ step }) => step?.$case === 'rollout',
+    });
+    for await (const { step } of answers) {
+      if (step?.$case === 'rollout') return parseRollout(step.value);
+      if (step?.$case === 'progress') onProgress(step.value);
+    }
+    throw new Problem('interrupted', 'Interrupted');
+  }
+
+  async startRollout(id: string): Promise<void> {
+    try {
+      await this.connection.call(
+        (client, request, deadline, done: Done<object>) =>
+          client.startRollout(request, noMetadata(), { deadline }, done),
+        { id },
+        { patient: true },
+      );
+    } catch (error) {
+      // The answer to the first attempt may have been lost: then it is this very rollout that is in the way.
+      const { code } = Problem.from(error);
+      const inTheWay = code === 'rollout.locked' || code === 'rollout.stale' || code === 'rollout.state';
+      if (inTheWay && (await this.hasStarted(id).catch(() => false))) return;
+      throw error;
+    }
+  }
+
+  async *watchRollout(id: string, signal: AbortSignal): AsyncIterable<RolloutView> {
+    let wanted = id;
+    const answers = this.connection.stream<WatchRolloutResponse>(
+      (client) => client.watchRollout({ id: wanted }),
+      { signal, isLast: ({ rollout }) => isTerminal(parseRollout(rollout).state) },
+    );
+    for await (const { rollout: json, nodes, leader } of answers) {
+      const rollout = parseRollout(json);
+      // Another controller must go on with the same one, even when a newer has come.
+      wanted = rollout.id;
+      yield { rollout, nodes, leader };
+    }
+  }
+
+  async listRollouts(): Promise<Rollout[]> {
+    const { rollouts } = await this.connection.call(
+      (client, request, deadline, done: Done<ListRolloutsResponse>) =>
+        client.listRollouts(request, noMetadata(), { deadline }, done),
+      {},
+    );
+    return rollouts.map(parseRollout);
+  }
+
+  async steerRollout(request: SteerRequest): Promise<void> {
+    await this.connection.call(
+      (client, asked, deadline, done: Done<object>) =>
+        client.steerRollout(asked, noMetadata(), { deadline }, done),
+      request,
+      { patient: true },
     );
   }
 
-  async *watchNode(node: string, signal: AbortSignal): AsyncIterable<NodeState> {
-    const stream = this.connected().client.watchNode({ node });
-    const cancel = () => stream.cancel();
-    signal.addEventListener('abort', cancel, { once: true });
-    try {
-      for await (const { state } of stream) if (state) yield state;
-    } catch (error) {
-      if (signal.aborted) return;
-      this.drop();
-      throw toProblem(error);
-    } finally {
-      signal.removeEventListener('abort', cancel);
-      stream.cancel();
-    }
+  async planUndo(id: string, who: string, why: string): Promise<Rollout> {
+    const { rollout } = await this.connection.call(
+      (client, request, deadline, done: Done<PlanUndoResponse>) =>
+        client.planUndo(request, noMetadata(), { deadline }, done),
+      { id, who, why },
+      { patient: true },
+    );
+    return parseRollout(rollout);
   }
 
   close(): void {
-    this.current?.client.close();
-    this.current = undefined;
+    this.connection.close();
   }
 
-  /** Every call here may be repeated, so an unreachable controller means the next one. */
-  private async call<Request, Response>(
-    invoke: Unary<Request, Response>,
-    request: Request,
-  ): Promise<Response> {
-    let last: unknown;
-    for (let attempt = 0; attempt < this.options.controllers.length; attempt++) {
-      const { client } = this.connected();
-      const deadline = new Date(Date.now() + defaults.callMs);
-      try {
-        return await new Promise<Response>((resolve, reject) => {
-          invoke(client, request, deadline, (error, response) => (error ? reject(error) : resolve(response)));
-        });
-      } catch (error) {
-        last = error;
-        this.drop();
-        const code = (error as ServiceError).code;
-        if (code !== status.UNAVAILABLE && code !== status.DEADLINE_EXCEEDED) break;
-      }
+  private async hasStarted(id: string): Promise<boolean> {
+    const view = await firstView(this, id);
+    return view !== undefined && view.rollout.state !== 'planned';
+  }
+}
+
+/** A rollout as it is now: the named one, or the one that runs, else the newest; undefined when there is none. */
+export async function firstView(
+  operator: Pick<Operator, 'watchRollout'>,
+  id: string,
+): Promise<RolloutView | undefined> {
+  const watch = new AbortController();
+  try {
+    for await (const view of operator.watchRollout(id, watch.signal)) return view;
+    return undefined;
+  } catch (error) {
+    if (id === '' && error instanceof Problem && error.code === 'rollout.unknown') return undefined;
+    throw error;
+  } finally {
+    watch.abort();
+  }
+}
+
+function parseRollout(json: string): Rollout {
+  return parseValue('rollout', Buffer.from(json), rolloutShape);
+}
+
+const putBlobs: Unary<readonly PutBlobsRequest[], object> = (client, blobs, deadline, done) => {
+  const stream = client.putBlobs(noMetadata(), { deadline }, done);
+  // gRPC keeps what the other side has not taken yet; a batch is a few MB, so waiting for `drain` would gain nothing.
+  for (const blob of blobs) stream.write(blob);
+  stream.end();
+};
+
+function inBatches(blobs: readonly PutBlobsRequest[]): PutBlobsRequest[][] {
+  const batches: PutBlobsRequest[][] = [];
+  let size = Number.POSITIVE_INFINITY;
+  for (const blob of blobs) {
+    if (size + blob.gzip.length > defaults.batchBytes) {
+      batches.push([]);
+      size = 0;
     }
-    throw toProblem(last);
+    batches.at(-1)?.push(blob);
+    size += blob.gzip.length;
   }
-
-  private connected(): { index: number; client: OperatorServiceClient } {
-    if (this.current) return this.current;
-    const { controllers, chainPem, keyPem, certPem, cluster } = this.options;
-    const index = this.next % controllers.length;
-    const controller = controllers[index];
-    if (!controller) throw new Problem('controller.unreachable', 'There is no control node yet');
-    const tls = credentials.createSsl(Buffer.from(chainPem), Buffer.from(keyPem), Buffer.from(certPem), {
-      checkServerIdentity: (_host, peer) => identityError(peer.raw, cluster),
-    });
-    const client = new OperatorServiceClient(controller.address, tls, {
-      // The certificate names the node; its address may be one that no certificate can name.
-      'grpc.ssl_target_name_override': controller.name,
-      'grpc.max_receive_message_length': defaults.receiveBytes,
-      'grpc.keepalive_time_ms': defaults.keepaliveMs,
-      'grpc.keepalive_timeout_ms': defaults.keepaliveTimeoutMs,
-      'grpc.use_local_subchannel_pool': 1,
-    });
-    this.current = { index, client };
-    return this.current;
-  }
-
-  private drop(): void {
-    this.close();
-    this.next += 1;
-  }
+  return batches;
 }
 
 type Done<Response> = (error: ServiceError | null, response: Response) => void;
 
 function noMetadata(): Metadata {
   return new Metadata();
-}
-
-/** A server is a controller of this cluster when its URI SAN says so, whatever its host name is. */
-export function identityError(der: Buffer, cluster: string): Error | undefined {
-  const names = new X509Certificate(der).subjectAltName ?? '';
-  const principals = names.split(', ').flatMap((name) => {
-    const principal = name.startsWith('URI:') ? parsePrincipalUri(name.slice(4)) : undefined;
-    return principal ? [principal] : [];
-  });
-  const known = principals.some(({ kind, cluster: of }) => kind === 'controller' && of === cluster);
-  return known ? undefined : new Error(`the certificate is not that of a controller of ${cluster}: ${names}`);
-}
-
-/** A failed call as the problem it was on the controller (metadata `nix-infra-code`), else by its status. */
-export function toProblem(error: unknown): Problem {
-  if (error instanceof Problem || !(error instanceof Error)) return Problem.from(error);
-  const { code, details, metadata } = error as ServiceError;
-  const sent = metadata?.get('nix-infra-code')[0];
-  if (typeof sent === 'string' && Object.hasOwn(errorCatalogue, sent)) {
-    return new Problem(sent as ErrorCode, details || errorCatalogue[sent as ErrorCode].title, {
-      cause: error,
-    });
-  }
-  const unreachable = code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED;
-  return Problem.from(error, unreachable ? 'controller.unreachable' : 'controller.refused', {
-    reason: details || error.message,
-  });
 }

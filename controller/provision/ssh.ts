@@ -27,10 +27,16 @@ export interface SshOptions {
   clock?: Clock;
 }
 
-/** A new ed25519 key pair in OpenSSH format. */
+/**
+ * A new ed25519 key pair in OpenSSH format. ssh2 strips leading zero bytes of a key, and about one in 150 then comes out malformed, for
+ * ssh2 and for OpenSSH: what cannot be read is thrown away.
+ */
 export function generateSshKey(comment: string): { privateKey: string; publicKey: string } {
-  const { private: privateKey, public: publicKey } = ssh2.utils.generateKeyPairSync('ed25519', { comment });
-  return { privateKey, publicKey };
+  for (;;) {
+    const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment });
+    const readable = [pair.private, pair.public].every((key) => !(ssh2.utils.parseKey(key) instanceof Error));
+    if (readable) return { privateKey: pair.private, publicKey: pair.public };
+  }
 }
 
 /**

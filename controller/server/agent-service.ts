@@ -9,10 +9,14 @@ import { Problem } from '../../shared/errors.js';
 import { LeasedKeys } from '../../shared/etcd/leased-keys.js';
 import { PROTOCOL_VERSION } from '../../shared/protocol.js';
 import { controllerDefaults as defaults } from '../defaults.js';
+import { MeshView } from '../mesh/mesh-view.js';
 import { keys, parseNodeKey } from '../store/keys.js';
 import { callerName } from './authorise.js';
 import { type AgentStream, NodeSession, type SessionParts } from './node-session.js';
+import { beginOf, isNewer, renderClaim } from './session-claim.js';
 import { toServiceError } from './status.js';
+
+const superseded = 'the node has a newer session at another controller';
 
 interface Held {
   session: NodeSession;
@@ -25,27 +29,19 @@ export interface AgentSide {
   stop(): Promise<void>;
 }
 
-/** True when another controller's session of the node began after ours. */
-export function isNewer(otherValue: string, sinceMs: number): boolean {
-  try {
-    const { sinceMs: other } = JSON.parse(otherValue) as { sinceMs?: unknown };
-    return typeof other === 'number' && other > sinceMs;
-  } catch {
-    return false;
-  }
-}
-
-export function agentSide(parts: SessionParts): AgentSide {
+export function agentSide(parts: Omit<SessionParts, 'mesh' | 'onSuperseded'>): AgentSide {
   const { log } = parts;
+  const mesh = new MeshView(parts.etcd, log);
   const held = new Map<string, Held>();
+  /** The stream of each node that said Hello last. */
+  const newest = new Map<string, AgentStream>();
   const leased = new LeasedKeys(parts.etcd, {
     deletesForeign: false,
     yieldsTo: (key, other) => {
       const mine = held.get(parseNodeKey(key)?.node ?? '');
-      return mine !== undefined && isNewer(other, mine.session.sinceMs);
+      return mine !== undefined && isNewer(other, mine.session.claim.sinceMs);
     },
-    onYield: (key) =>
-      end(parseNodeKey(key)?.node ?? '', 'the node has a newer session at another controller'),
+    onYield: (key) => end(parseNodeKey(key)?.node ?? '', superseded),
     onTrouble: (error) => log.warn({ err: error }, 'session keys are not under a lease'),
   });
 
@@ -70,13 +66,21 @@ export function agentSide(parts: SessionParts): AgentSide {
         reason,
       });
     }
+    newest.set(node, stream);
+    const former = await parts.etcd.get(keys.session(node));
+    if (stream.cancelled || newest.get(node) !== stream)
+      throw new Error('the agent dialled in anew meanwhile');
     end(node, 'the node opened a newer session');
-    const session = new NodeSession(node, Date.now(), stream, parts);
+    const claim = { controller: parts.controller, sinceMs: beginOf(former?.value.toString(), Date.now()) };
+    const session: NodeSession = new NodeSession(node, claim, stream, {
+      ...parts,
+      mesh,
+      onSuperseded: () => {
+        if (held.get(node)?.session === session) end(node, superseded);
+      },
+    });
     held.set(node, { session, stream });
-    leased.set(
-      keys.session(node),
-      JSON.stringify({ controller: parts.controller, sinceMs: session.sinceMs }),
-    );
+    leased.set(keys.session(node), renderClaim(claim));
     log.info({ node, agentVersion: hello.agentVersion, revision: hello.revision }, 'an agent dialled in');
     await session.start(hello);
     return session;
@@ -93,6 +97,7 @@ export function agentSide(parts: SessionParts): AgentSide {
 
     function forget(): void {
       clearTimeout(impatience);
+      if (newest.get(node) === stream) newest.delete(node);
       const current = held.get(node);
       if (current?.stream !== stream) return;
       held.delete(node);
@@ -128,20 +133,27 @@ export function agentSide(parts: SessionParts): AgentSide {
     stream.on('error', forget);
   }
 
+  /** A node reads the files of what it shall run or prepare. */
+  async function readableBlobs(node: string): Promise<Set<string>> {
+    const [desired, prepare] = await Promise.all([parts.nodes.desired(node), parts.nodes.prepare(node)]);
+    const manifests = await Promise.all(
+      [desired, prepare].map((order) => order && parts.blobs.getManifest(order.revision)),
+    );
+    return new Set(manifests.flatMap((manifest) => manifest?.files.map((file) => file.sha256) ?? []));
+  }
+
   async function sendBlobs(call: ServerWritableStream<FetchBlobsRequest, FetchBlobsResponse>): Promise<void> {
     const node = callerName(call);
     const wanted = call.request.sha256;
     if (wanted.length > defaults.blobsPerRequest)
       throw new Problem('usage', 'Too many blobs in one request', { node });
-    const revision = await parts.nodes.desired(node);
-    const manifest = revision === undefined ? undefined : await parts.blobs.getManifest(revision);
-    const mayRead = new Set(manifest?.files.map((file) => file.sha256));
+    const mayRead = await readableBlobs(node);
     for (const sha256 of wanted) {
       // A node reads its own files and no other node's.
       const gzip = mayRead.has(sha256) ? await parts.blobs.get(sha256) : undefined;
       if (!gzip)
         throw toServiceError(
-          new Error(`blob ${sha256.slice(0, 64)} is not of the desired revision`),
+          new Error(`blob ${sha256.slice(0, 64)} is not of a revision that the node shall run or prepare`),
           status.NOT_FOUND,
         );
       for (let at = 0; at < gzip.length; at += defaults.chunkBytes) {
@@ -173,6 +185,7 @@ export function agentSide(parts: SessionParts): AgentSide {
         stream.emit('error', Object.assign(new Error(reason), { code: status.UNAVAILABLE, details: reason }));
       }
       held.clear();
+      mesh.close();
       await leased.stop('revoke');
     },
   };

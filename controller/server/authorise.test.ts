@@ -1,8 +1,9 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { Outcome, type Result } from '../../proto/gen/nixinfra/v1/agent.js';
 import type { PrincipalKind } from '../../shared/names.js';
-import { isNewer } from './agent-service.js';
 import { refusal } from './authorise.js';
 import { afterEvent } from './node-session.js';
+import { beginOf, isNewer } from './session-claim.js';
 
 const caller = (kind: PrincipalKind, cluster = 'demo') => ({ cluster, kind, name: 'x' });
 const agentCall = '/nixinfra.v1.AgentService/Session';
@@ -29,12 +30,45 @@ it('yields a session only to a younger one that can be read', () => {
     expect(isNewer(other, 1)).toBe(false);
 });
 
-it('remembers which order a result answers', () => {
-  const result = { revision: 'r', outcome: 2, message: '', log: [], system: '', durationMs: 0 };
-  const before = { resultFor: 3, seenMs: 0, progress: { revision: 'r', phase: 1, message: '' } };
-  const told = afterEvent(before, { $case: 'result', value: result }, { revision: 'r', change: 9 }, 5);
-  expect(told).toMatchObject({ result, resultFor: 9, seenMs: 5, progress: undefined });
-  expect(
-    afterEvent(before, { $case: 'result', value: result }, { revision: 'other', change: 9 }, 5).resultFor,
-  ).toBe(3);
+it('begins a session after the one it follows, also when that controller had a clock that is ahead', () => {
+  expect(beginOf(undefined, 10)).toBe(10);
+  expect(beginOf('{"sinceMs":5}', 10)).toBe(10);
+  expect(beginOf('{"sinceMs":99}', 10)).toBe(100);
+  expect(beginOf('x', 10)).toBe(10);
+});
+
+describe('the status of a node', () => {
+  const result = (outcome: Outcome, system: string): Result => ({
+    revision: 'new',
+    order: 'o/1',
+    outcome,
+    message: '',
+    log: [],
+    system,
+    durationMs: 0,
+  });
+  const hello = { protocolVersion: 2, agentVersion: '', bootId: '', revision: 'old', system: '/old' };
+  const before = { hello, seenMs: 0, progress: { revision: 'new', phase: 1, message: '', order: 'o/1' } };
+
+  it.each([
+    [Outcome.OUTCOME_UNCHANGED, 'new'],
+    [Outcome.OUTCOME_APPLIED, 'new'],
+    [Outcome.OUTCOME_NEEDS_REBOOT, 'new'],
+    [Outcome.OUTCOME_UNHEALTHY, 'new'],
+    [Outcome.OUTCOME_REJECTED, 'old'],
+    [Outcome.OUTCOME_ROLLED_BACK, 'old'],
+  ])('says what runs after outcome %s', (outcome, revision) => {
+    const value = result(outcome, '/now');
+    const after = afterEvent(before, { $case: 'result', value }, 5);
+    expect(after).toEqual({
+      hello: { ...hello, revision, system: '/now' },
+      result: value,
+      seenMs: 5,
+      progress: undefined,
+    });
+  });
+
+  it('forgets what was under way when the agent dials in anew', () => {
+    expect(afterEvent(before, { $case: 'hello', value: hello }, 5).progress).toBeUndefined();
+  });
 });

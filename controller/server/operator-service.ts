@@ -1,31 +1,26 @@
 /** OperatorService: everything the command line asks for, answered from etcd, so that any controller can answer. */
-import {
-  type ServerReadableStream,
-  type ServerUnaryCall,
-  type ServerWritableStream,
-  type sendUnaryData,
-  status,
-} from '@grpc/grpc-js';
+import { type ServerReadableStream, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type {
   EtcdMember,
   OperatorServiceServer,
   PutBlobsRequest,
   PutBlobsResponse,
-  SetDesiredRequest,
-  WatchNodeRequest,
-  WatchNodeResponse,
 } from '../../proto/gen/nixinfra/v1/operator.js';
 import { Problem } from '../../shared/errors.js';
-import type { EtcdStore, Watch } from '../../shared/etcd/store.js';
+import type { EtcdStore } from '../../shared/etcd/store.js';
 import { checkedName } from '../../shared/names.js';
 import { controllerDefaults as defaults } from '../defaults.js';
-import { type BlobStore, checkManifest } from '../store/blobs.js';
-import { type NodeFacts, nodeState } from '../store/facts.js';
-import { keys, parseNodeKey } from '../store/keys.js';
-import { type NodeStore, withEntry } from '../store/nodes.js';
+import type { BlobStore } from '../store/blobs.js';
+import { keys } from '../store/keys.js';
+import type { NodeStore } from '../store/nodes.js';
 import { reserveOverlay } from '../store/overlay.js';
+import { lockedBy } from '../store/rollouts.js';
+import { leaderShape, parseValue } from '../store/shapes.js';
 import { callerName } from './authorise.js';
+import { RolloutPlanner } from './rollout-planner.js';
+import { RolloutService } from './rollout-service.js';
+import { RolloutWatch, type RolloutWatchCall } from './rollout-watch.js';
 import { toServiceError } from './status.js';
 
 export interface OperatorParts {
@@ -35,6 +30,8 @@ export interface OperatorParts {
   nodes: NodeStore;
   blobs: BlobStore;
   members(): Promise<EtcdMember[]>;
+  /** Names of all control nodes. */
+  control: readonly string[];
   log: Logger;
 }
 
@@ -44,9 +41,17 @@ export interface OperatorSide {
   stop(): void;
 }
 
+/** Name of the controller that leads; empty while nobody does. */
+async function leaderOf(etcd: EtcdStore): Promise<string> {
+  const entry = await etcd.get(keys.leader);
+  return entry ? parseValue(keys.leader, entry.value, leaderShape).controller : '';
+}
+
 export function operatorSide(parts: OperatorParts): OperatorSide {
   const { cluster, controller, etcd, nodes, blobs, log } = parts;
-  const watches = new Set<ServerWritableStream<WatchNodeRequest, WatchNodeResponse>>();
+  const watches = new Map<RolloutWatchCall, RolloutWatch>();
+  const rollouts = new RolloutService(etcd);
+  const planner = new RolloutPlanner(parts);
 
   /** A unary handler from an async function; `audit` writes who asked for what to the log. */
   function unary<Q, A>(name: string, answer: (request: Q) => Promise<A>, audit?: (request: Q) => object) {
@@ -66,22 +71,6 @@ export function operatorSide(parts: OperatorParts): OperatorSide {
     };
   }
 
-  async function setDesired(request: SetDesiredRequest) {
-    const node = checkedName(request.node, 'node');
-    const manifest = checkManifest(node, request.manifest);
-    const missing = await blobs.missing(manifest.files.map((file) => file.sha256));
-    if (missing.length > 0) {
-      const reason = `${missing.length} blobs are missing, the first is ${missing[0]}`;
-      throw toServiceError(
-        new Problem('bundle.invalid', 'The bundle is not complete', { where: node, reason }),
-        status.FAILED_PRECONDITION,
-      );
-    }
-    await blobs.putManifest(manifest);
-    await nodes.setDesired(node, manifest.revision);
-    return {};
-  }
-
   async function putBlobs(
     call: ServerReadableStream<PutBlobsRequest, PutBlobsResponse>,
   ): Promise<PutBlobsResponse> {
@@ -93,51 +82,27 @@ export function operatorSide(parts: OperatorParts): OperatorSide {
     return { stored };
   }
 
-  function watchNode(call: ServerWritableStream<WatchNodeRequest, WatchNodeResponse>): void {
-    let node: string;
-    try {
-      node = checkedName(call.request.node, 'node');
-    } catch (error) {
-      call.emit('error', toServiceError(error));
-      return;
-    }
-    let facts: NodeFacts = { name: node };
-    let listed = false;
-    const tell = () => {
-      if (listed && !call.cancelled) call.write({ state: nodeState(facts) });
-    };
-    const learn = (what: string, entry: Parameters<typeof withEntry>[2]) => {
-      try {
-        facts = withEntry(facts, what, entry);
-        tell();
-      } catch (error) {
-        log.warn({ node, err: error }, 'a value of the node is not readable');
-      }
-    };
-    const open: Watch[] = [
-      etcd.watchPrefix(keys.node(node), ({ key, entry }) => learn(parseNodeKey(key)?.what ?? '', entry)),
-      etcd.watchPrefix(keys.clusterNode(node), ({ key, entry }) => {
-        if (key === keys.clusterNode(node)) learn('registration', entry);
-      }),
-    ];
-    watches.add(call);
-    const close = () => {
-      watches.delete(call);
-      for (const watch of open) watch.close();
-    };
-    call.on('cancelled', close);
-    call.on('error', close);
-    call.on('close', close);
-    void Promise.all(open.map((watch) => watch.ready)).then(() => {
-      listed = true;
-      tell();
-    });
+  function watchRollout(call: RolloutWatchCall): void {
+    rollouts.find(call.request.id).then(
+      (rollout) => {
+        if (call.cancelled) return;
+        const watch = new RolloutWatch(rollout, call, { etcd, log });
+        watches.set(call, watch);
+        call.on('close', () => watches.delete(call));
+      },
+      (error: unknown) => call.emit('error', toServiceError(error)),
+    );
   }
 
   const service: OperatorServiceServer = {
     getStatus: unary('GetStatus', async () => {
-      const [all, apps, members] = await Promise.all([nodes.all(), nodes.apps(), parts.members()]);
-      return { cluster, controller, nodes: all, apps, etcd: members };
+      const [all, apps, members, leader] = await Promise.all([
+        nodes.all(),
+        nodes.apps(),
+        parts.members(),
+        leaderOf(etcd),
+      ]);
+      return { cluster, controller, nodes: all, apps, etcd: members, leader };
     }),
     missingBlobs: unary('MissingBlobs', async ({ sha256 }) => {
       if (sha256.length > defaults.blobsPerRequest)
@@ -150,11 +115,37 @@ export function operatorSide(parts: OperatorParts): OperatorSide {
         (error: unknown) => callback(toServiceError(error)),
       );
     },
-    setDesired: unary('SetDesired', setDesired, ({ node, manifest }) => ({
-      node,
-      revision: manifest?.revision,
+    planRollout: (call) => {
+      const { targets, who, why } = call.request;
+      const facts = { operator: callerName(call), nodes: targets.map(({ node }) => node), who, why };
+      log.info(facts, 'an operator plans a rollout');
+      void planner.plan(call);
+    },
+    startRollout: unary(
+      'StartRollout',
+      async ({ id }) => {
+        await rollouts.start(id);
+        return {};
+      },
+      (request) => request,
+    ),
+    watchRollout,
+    listRollouts: unary('ListRollouts', async () => ({
+      rollouts: (await rollouts.list()).map((rollout) => JSON.stringify(rollout)),
     })),
-    watchNode,
+    steerRollout: unary(
+      'SteerRollout',
+      async (request) => {
+        await rollouts.steer(request);
+        return {};
+      },
+      (request) => request,
+    ),
+    planUndo: unary(
+      'PlanUndo',
+      async (request) => ({ rollout: JSON.stringify(await planner.planUndo(request)) }),
+      (request) => request,
+    ),
     registerNode: unary(
       'RegisterNode',
       async ({ node, ipv4, services }) => {
@@ -165,7 +156,12 @@ export function operatorSide(parts: OperatorParts): OperatorSide {
     ),
     removeNode: unary(
       'RemoveNode',
-      async ({ node }) => ({ keys: await nodes.remove(checkedName(node, 'node')) }),
+      async ({ node }) => {
+        // A rollout may be about to order the node, and would write its keys again.
+        const lock = await rollouts.lock();
+        if (lock) throw lockedBy(lock);
+        return { keys: await nodes.remove(checkedName(node, 'node')) };
+      },
       (request) => request,
     ),
     reserveOverlay: unary(
@@ -177,8 +173,16 @@ export function operatorSide(parts: OperatorParts): OperatorSide {
   return {
     service,
     stop: () => {
-      for (const call of watches)
-        call.emit('error', toServiceError(new Error('this controller shuts down'), status.UNAVAILABLE));
+      for (const [call, watch] of watches) {
+        watch.close();
+        call.emit(
+          'error',
+          toServiceError(
+            new Problem('controller.unreachable', 'This controller shuts down'),
+            status.UNAVAILABLE,
+          ),
+        );
+      }
     },
   };
 }

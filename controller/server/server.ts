@@ -7,6 +7,9 @@ import { AgentServiceService } from '../../proto/gen/nixinfra/v1/agent.js';
 import { OperatorServiceService } from '../../proto/gen/nixinfra/v1/operator.js';
 import { openEtcd } from '../../shared/etcd/etcd3-store.js';
 import { controllerDefaults as defaults } from '../defaults.js';
+import { Election } from '../rollout/election.js';
+import { RolloutRunner } from '../rollout/runner.js';
+import { wallClock } from '../rollout/wall-clock.js';
 import { BlobStore } from '../store/blobs.js';
 import { NodeStore } from '../store/nodes.js';
 import { agentSide } from './agent-service.js';
@@ -49,7 +52,15 @@ export async function startController(config: ControllerConfig, log: Logger): Pr
     log,
   };
   const agents = agentSide(stores);
-  const operators = operatorSide({ ...stores, cluster: config.cluster, members: () => members.ask() });
+  const operators = operatorSide({
+    ...stores,
+    cluster: config.cluster,
+    control: config.etcdMembers.map(({ name }) => name),
+    members: () => members.ask(),
+  });
+  const clock = wallClock;
+  const election = new Election({ etcd, controller: config.name, clock, log });
+  const runner = new RolloutRunner({ etcd, clock, log });
   const server = new Server({
     interceptors: [authorise(config.cluster)],
     'grpc.keepalive_time_ms': defaults.keepaliveMs,
@@ -66,7 +77,7 @@ export async function startController(config: ControllerConfig, log: Logger): Pr
     });
     operators.stop();
     const closed = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-    await Promise.race([Promise.all([agents.stop(), closed]), late]);
+    await Promise.race([Promise.all([election.stop(), agents.stop(), closed]), late]);
     clearTimeout(timer);
     server.forceShutdown();
     members.close();
@@ -79,6 +90,7 @@ export async function startController(config: ControllerConfig, log: Logger): Pr
       { cluster: config.cluster, controller: config.name, listen: config.listen, port },
       'the controller is up',
     );
+    void election.run((leadership) => runner.lead(leadership));
     return { port, stop };
   } catch (error) {
     await stop();

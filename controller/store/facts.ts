@@ -4,6 +4,7 @@ import type { Entry } from '../../shared/etcd/store.js';
 import { parseAppKey } from './keys.js';
 import {
   type ClusterNode,
+  type DesiredValue,
   instanceShape,
   metaShape,
   type NodeStatus,
@@ -11,24 +12,20 @@ import {
   type SessionValue,
 } from './shapes.js';
 
+/** An order; `change` is the etcd revision of its last write. */
+export type Ordered = DesiredValue & { change: number };
+
 export interface NodeFacts {
   name: string;
   registration?: ClusterNode | undefined;
-  /** `change` is the etcd revision of the last write of the key. */
-  desired?: { revision: string; change: number } | undefined;
+  desired?: Ordered | undefined;
   status?: NodeStatus | undefined;
   session?: SessionValue | undefined;
 }
 
-/**
- * A result counts only for the order it answers: after the same revision was ordered again, the former result of that revision
- * would look like an answer to the new order.
- */
+/** A result counts for the order that it answers. Without an order, the last one is still worth knowing. */
 function currentResult({ desired, status }: NodeFacts): NodeStatus['result'] {
-  const result = status?.result;
-  const answersOlderOrder =
-    result?.revision === desired?.revision && (status?.resultFor ?? 0) < (desired?.change ?? 0);
-  return answersOlderOrder ? undefined : result;
+  return desired === undefined || status?.result?.order === desired.order ? status?.result : undefined;
 }
 
 export function nodeState(facts: NodeFacts): NodeState {
@@ -41,8 +38,9 @@ export function nodeState(facts: NodeFacts): NodeState {
     controller: session?.controller ?? '',
     agentVersion: status?.hello?.agentVersion ?? '',
     desiredRevision: desired?.revision ?? '',
-    revision: status?.result?.revision ?? status?.hello?.revision ?? '',
-    system: status?.result?.system || status?.hello?.system || '',
+    // Not that of the last result: one that was rejected or rolled back does not run.
+    revision: status?.health?.revision ?? status?.hello?.revision ?? '',
+    system: status?.health?.system ?? status?.hello?.system ?? '',
     progress: status?.progress,
     result: currentResult(facts),
     health: status?.health,

@@ -10,10 +10,22 @@ export const keys = {
   node: (node: string) => `/nix-infra/nodes/${node}/`,
   nodes: '/nix-infra/nodes/',
   desired: (node: string) => `/nix-infra/nodes/${node}/desired`,
+  /** What the node shall build without running it: `{request, revision}`. */
+  prepare: (node: string) => `/nix-infra/nodes/${node}/prepare`,
+  /** What came of it, protobuf JSON of Prepared. */
+  prepared: (node: string) => `/nix-infra/nodes/${node}/prepared`,
+  /** What its haproxy serves, protobuf JSON of Mesh. */
+  mesh: (node: string) => `/nix-infra/nodes/${node}/mesh`,
   status: (node: string) => `/nix-infra/nodes/${node}/status`,
   session: (node: string) => `/nix-infra/nodes/${node}/session`,
   /** The subnet reserved for a node, so that it can be given back. */
   overlay: (node: string) => `/nix-infra/nodes/${node}/overlay`,
+  /** The controller that leads, leased; its create revision is the fencing token. */
+  leader: '/nix-infra/leader',
+  /** The rollout that runs, with who and why; there while one runs. */
+  lock: '/nix-infra/lock',
+  rollout: (id: string) => `/nix-infra/rollouts/${id}`,
+  rollouts: '/nix-infra/rollouts/',
   revision: (revision: string) => `/nix-infra/revisions/${revision}`,
   blob: (sha256: string) => `/nix-infra/blobs/${sha256}`,
   blobs: '/nix-infra/blobs/',

@@ -4,16 +4,17 @@ import type { AppState, NodeState } from '../../proto/gen/nixinfra/v1/operator.j
 import { Problem } from '../../shared/errors.js';
 import type { Entry, EtcdStore } from '../../shared/etcd/store.js';
 import { serviceGroups } from '../../shared/names.js';
-import { appStates, instanceKeysOf, type NodeFacts, nodeState } from './facts.js';
+import { appStates, instanceKeysOf, type NodeFacts, nodeState, type Ordered } from './facts.js';
 import { keys, parseNodeKey } from './keys.js';
 import { releaseOverlay } from './overlay.js';
 import {
   desiredShape,
   type NodeStatus,
   nodeShape,
+  type PrepareValue,
   parseStatus,
   parseValue,
-  renderStatus,
+  prepareShape,
   sessionShape,
 } from './shapes.js';
 
@@ -86,23 +87,23 @@ export class NodeStore {
     return deleted + (await this.etcd.deletePrefix(keys.node(node)));
   }
 
-  async setDesired(node: string, revision: string): Promise<void> {
-    await this.etcd.put(keys.desired(node), JSON.stringify({ revision }));
-  }
-
-  async desired(node: string): Promise<string | undefined> {
+  /** What the node shall run; `change` is the etcd revision of the last write. */
+  async desired(node: string): Promise<Ordered | undefined> {
     const key = keys.desired(node);
     const entry = await this.etcd.get(key);
-    return entry && parseValue(key, entry.value, desiredShape).revision;
+    return entry && { ...parseValue(key, entry.value, desiredShape), change: entry.modRevision };
+  }
+
+  /** What the node shall build without running it. */
+  async prepare(node: string): Promise<PrepareValue | undefined> {
+    const key = keys.prepare(node);
+    const entry = await this.etcd.get(key);
+    return entry && parseValue(key, entry.value, prepareShape);
   }
 
   async status(node: string): Promise<NodeStatus | undefined> {
     const key = keys.status(node);
     const entry = await this.etcd.get(key);
     return entry && parseStatus(key, entry.value);
-  }
-
-  async putStatus(node: string, status: NodeStatus): Promise<void> {
-    await this.etcd.put(keys.status(node), renderStatus(status));
   }
 }

@@ -7,7 +7,38 @@ import { Problem } from '../../shared/errors.js';
 export const nodeShape = z.object({ name: z.string(), ipv4: z.string(), services: z.array(z.string()) });
 export type ClusterNode = z.infer<typeof nodeShape>;
 
-export const desiredShape = z.object({ revision: z.string() });
+/** One order of the leader: which revision, under which fencing token, and how (ApplyOptions of the wire contract). */
+export const desiredShape = z.object({
+  revision: z.string(),
+  /** Empty in a key that a release without rollouts wrote: nothing that is carried out. */
+  order: z.string().default(''),
+  token: z.number().default(0),
+  options: z
+    .object({
+      drainMs: z.number(),
+      settleMs: z.number(),
+      confirmMs: z.number(),
+      force: z.boolean(),
+    })
+    .default({ drainMs: 0, settleMs: 0, confirmMs: 0, force: false }),
+});
+export type DesiredValue = z.infer<typeof desiredShape>;
+
+export const prepareShape = z.object({ request: z.string(), revision: z.string() });
+export type PrepareValue = z.infer<typeof prepareShape>;
+
+export const leaderShape = z.object({ controller: z.string(), nonce: z.string(), sinceMs: z.number() });
+export type LeaderValue = z.infer<typeof leaderShape>;
+
+/** Who holds the cluster, since when and why: one rollout at a time. */
+export const lockShape = z.object({
+  rollout: z.string(),
+  who: z.string(),
+  why: z.string(),
+  sinceMs: z.number(),
+});
+export type LockValue = z.infer<typeof lockShape>;
+
 export const sessionShape = z.object({ controller: z.string(), sinceMs: z.number() });
 export type SessionValue = z.infer<typeof sessionShape>;
 
@@ -30,8 +61,6 @@ export interface NodeStatus {
   health?: Health | undefined;
   progress?: Progress | undefined;
   result?: Result | undefined;
-  /** Change of the desired key that the result answers; 0 when not known. */
-  resultFor: number;
   seenMs: number;
 }
 
@@ -40,7 +69,6 @@ const statusShape = z.object({
   health: z.unknown().optional(),
   progress: z.unknown().optional(),
   result: z.unknown().optional(),
-  resultFor: z.number().default(0),
   seenMs: z.number(),
 });
 
@@ -65,7 +93,6 @@ export function parseStatus(key: string, value: Buffer): NodeStatus {
     health: raw.health === undefined ? undefined : wire.Health.fromJSON(raw.health),
     progress: raw.progress === undefined ? undefined : wire.Progress.fromJSON(raw.progress),
     result: raw.result === undefined ? undefined : wire.Result.fromJSON(raw.result),
-    resultFor: raw.resultFor,
     seenMs: raw.seenMs,
   };
 }
@@ -76,7 +103,6 @@ export function renderStatus(status: NodeStatus): string {
     health: status.health && wire.Health.toJSON(status.health),
     progress: status.progress && wire.Progress.toJSON(status.progress),
     result: status.result && wire.Result.toJSON(status.result),
-    resultFor: status.resultFor,
     seenMs: status.seenMs,
   });
 }

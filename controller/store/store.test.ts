@@ -14,17 +14,31 @@ const result = {
   log: [],
   system: '/s',
   durationMs: 1,
+  order: 'r-1/n/1',
 };
 
 describe('nodeState', () => {
-  it('hides the result of an older order of the same revision', () => {
-    const facts = (resultFor: number) => ({
-      name: 'n',
-      desired: { revision: 'r', change: 10 },
-      status: { result, resultFor, seenMs: 1 },
+  const desired = (order: string) => ({
+    revision: 'r',
+    order,
+    token: 1,
+    options: { drainMs: 1, settleMs: 1, confirmMs: 1, force: false },
+    change: 10,
+  });
+  it('shows a result only as the answer to the order that is desired', () => {
+    const status = { result, seenMs: 1 };
+    expect(nodeState({ name: 'n', desired: desired('r-1/n/2'), status }).result).toBeUndefined();
+    expect(nodeState({ name: 'n', desired: desired('r-1/n/1'), status }).result).toEqual(result);
+  });
+  it('shows the last result of a node without an order', () => {
+    expect(nodeState({ name: 'n', status: { result, seenMs: 1 } }).result).toEqual(result);
+  });
+  it('says what the node runs, not what it failed to run', () => {
+    const hello = { protocolVersion: 2, agentVersion: '', bootId: '', revision: 'old', system: '/old' };
+    expect(nodeState({ name: 'n', status: { hello, result, seenMs: 1 } })).toMatchObject({
+      revision: 'old',
+      system: '/old',
     });
-    expect(nodeState(facts(9)).result).toBeUndefined();
-    expect(nodeState(facts(10)).result).toEqual(result);
   });
   it('is connected exactly while there is a session', () => {
     expect(nodeState({ name: 'n' }).connected).toBe(false);
@@ -41,6 +55,7 @@ describe('apps', () => {
     value: Buffer.from(JSON.stringify(value)),
     lease,
     modRevision: 1,
+    createRevision: 1,
   });
   it('are put together from their keys', () => {
     const instance = { node: 'w1', ipv4: '10.10.1.0', port: 80 };
@@ -73,7 +88,7 @@ describe('overlay networks', () => {
 
 describe('values', () => {
   it('survive being written and read', () => {
-    const status = { result, resultFor: 3, seenMs: 5 };
+    const status = { result, seenMs: 5 };
     expect(parseStatus('/k', Buffer.from(renderStatus(status)))).toMatchObject(status);
   });
   it('that are wrong are refused with their key', () => {

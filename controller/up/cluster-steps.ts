@@ -3,10 +3,10 @@ import { Problem } from '../../shared/errors.js';
 import type { NodeConfig } from '../project/cluster-config.js';
 import type { Project } from '../project/folder.js';
 import { putBundle } from './bootstrap.js';
-import { executePlan } from './execute.js';
-import { planBootstrap, planDeploy, planProvision } from './plan.js';
+import { deployNodes, readyToDeploy } from './deploy.js';
+import { planBootstrap, planProvision } from './plan.js';
 import { openSession, type Session } from './session.js';
-import type { RunOptions } from './up.js';
+import { execute, type RunOptions, unattended } from './up.js';
 
 /** The nodes of cluster.yaml with these names, in its order; throws `node.unknown` naming those that are missing. */
 export function nodesNamed(project: Project, names: readonly string[]): NodeConfig[] {
@@ -23,9 +23,9 @@ export function nodesNamed(project: Project, names: readonly string[]): NodeConf
 /** Makes servers and waits until they answer. */
 export function provision(project: Project, names: readonly string[], options: RunOptions): Promise<void> {
   const nodes = nodesNamed(project, names);
-  return inSession(project, options, {}, async ({ convergence }) => {
-    const { servers } = await convergence.observe();
-    await execute(planProvision(nodes, servers), convergence, options);
+  return inSession(project, options, {}, async (session) => {
+    const { servers } = await session.convergence.observe();
+    await execute(planProvision(nodes, servers), session, options);
   });
 }
 
@@ -36,10 +36,10 @@ export function bootstrap(
   options: RunOptions & { uuid?: string | undefined },
 ): Promise<void> {
   const nodes = nodesNamed(project, names);
-  return inSession(project, options, { uuid: options.uuid }, async ({ convergence }) => {
-    const { servers } = await convergence.observe();
+  return inSession(project, options, { uuid: options.uuid }, async (session) => {
+    const { servers } = await session.convergence.observe();
     const present = project.config.nodes.filter(({ name }) => servers.has(name));
-    await execute(planBootstrap(nodes, present), convergence, options);
+    await execute(planBootstrap(nodes, present), session, options);
   });
 }
 
@@ -51,11 +51,11 @@ export function updateNodes(
 ): Promise<void> {
   const nodes = nodesNamed(project, names);
   return inSession(project, options, {}, async ({ convergence }) => {
-    const { servers } = await convergence.observe();
-    for (const { name, kind } of project.config.nodes) {
-      if (kind !== 'control' && servers.has(name)) await convergence.reserveOverlay(name);
+    await readyToDeploy(convergence, project, nodes);
+    if (options.rebuild) {
+      await deployNodes(convergence, nodes, { ...options, ...unattended('nix-infra cluster update-node') });
+      return;
     }
-    if (options.rebuild) return execute(planDeploy(nodes), convergence, options);
     await Promise.all(
       nodes.map(async ({ name }) => putBundle(await convergence.shell(name), convergence.bundle(name))),
     );
@@ -87,17 +87,6 @@ export function destroy(
     }
     await machines.remove(doomed);
     if (left.length === 0) await machines.removeShared();
-  });
-}
-
-function execute(
-  plan: Parameters<typeof executePlan>[0],
-  convergence: Session['convergence'],
-  options: RunOptions,
-) {
-  return executePlan(plan, (step, signal) => convergence.run(step, signal), {
-    ...options,
-    now: () => performance.now(),
   });
 }
 

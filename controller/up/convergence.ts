@@ -11,7 +11,6 @@ import type { Project } from '../project/folder.js';
 import { bootstrapNode, wasBootstrapped } from './bootstrap.js';
 import { certificateFiles } from './certificates.js';
 import { upDefaults } from './defaults.js';
-import { deployNode, runsRevision } from './deploy-node.js';
 import type { Machine, Machines, Shell } from './machines.js';
 import type { Observed, Step } from './plan.js';
 
@@ -39,9 +38,7 @@ export class Convergence {
 
   /** Looks at what is there. A cluster whose controllers do not answer is one where no agent is connected. */
   async observe(): Promise<Observed> {
-    const machines = await this.parts.machines.list();
-    for (const { name, ipv4 } of machines) this.ipv4.set(name, ipv4);
-    const servers = new Set(machines.map(({ name }) => name));
+    const servers = await this.locate();
     const status = await this.status().catch((error: unknown) => {
       if (error instanceof Problem && ['controller.unreachable', 'etcd.unavailable'].includes(error.code))
         return undefined;
@@ -57,12 +54,20 @@ export class Convergence {
     };
   }
 
+  /** Learns the addresses of the servers that there are; their names. */
+  async locate(): Promise<Set<string>> {
+    const machines = await this.parts.machines.list();
+    for (const { name, ipv4 } of machines) this.ipv4.set(name, ipv4);
+    return new Set(machines.map(({ name }) => name));
+  }
+
   /** The addresses that are known; filled by `observe` and by steps. */
   addresses(): ReadonlyMap<string, string> {
     return this.ipv4;
   }
 
-  async run(step: Step, signal: AbortSignal): Promise<string> {
+  /** Every step but the rollout, which is no work of this process (roll-out.ts). */
+  async run(step: Exclude<Step, { kind: 'deploy' }>, signal: AbortSignal): Promise<string> {
     switch (step.kind) {
       case 'create': {
         const machine = await this.parts.machines.create({
@@ -94,8 +99,6 @@ export class Convergence {
       }
       case 'await-agent':
         return this.awaitAgent(step.node, signal);
-      case 'deploy':
-        return this.deploy(step.node, signal);
     }
   }
 
@@ -164,10 +167,12 @@ export class Convergence {
   }
 
   private async awaitAgent(name: string, signal: AbortSignal): Promise<string> {
+    const patience = performance.now() + upDefaults.revisionMs;
     try {
       const state = await this.until(signal, upDefaults.agentMs, async () => {
         const found = (await this.status()).nodes.find((node) => node.name === name);
-        if (found?.connected) return found;
+        // It notes what bootstrap applied in its first moments; a plan made before would not know where the node comes from.
+        if (found?.connected && (found.revision !== '' || performance.now() > patience)) return found;
         throw new Problem('agent.missing', `The agent of ${name} did not dial in`, { node: name });
       });
       return `connected to ${state.controller}`;
@@ -179,19 +184,6 @@ export class Convergence {
       );
       throw new Problem('agent.missing', problem.message, { node: name, log: log.stdout.trim().split('\n') });
     }
-  }
-
-  private async deploy(name: string, signal: AbortSignal): Promise<string> {
-    const bundle = this.bundle(name);
-    const state = (await this.status()).nodes.find((node) => node.name === name);
-    if (runsRevision(state, bundle.revision)) return `runs ${bundle.revision.slice(0, 12)} already`;
-    if (!state?.connected) {
-      throw new Problem('agent.missing', `The agent of ${name} is not connected`, { node: name });
-    }
-    return deployNode(await this.connected(), bundle, {
-      signal,
-      onProgress: (message) => this.parts.onProgress(name, message),
-    });
   }
 
   /** Tries until it works; the last error when it does not in time. A problem that waiting cannot cure ends it at once. */

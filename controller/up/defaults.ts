@@ -10,8 +10,12 @@ export const upDefaults = {
   controllerMs: 120_000,
   /** From a node's switch until its agent holds a session. It retries with at most some 10 s between attempts. */
   agentMs: 120_000,
-  /** One deploy of one node, from the order to its result; the agent's own limit for a build lies below. */
-  deployMs: 1_800_000,
+  /** How long `up` waits for a rollout of somebody else, or one of its own that was interrupted: some minutes for a few nodes. */
+  lockWaitMs: 600_000,
+  /** How often a person's terminal is drawn while nothing happens, so that elapsed times move. */
+  frameMs: 250,
+  /** An agent that is connected tells what it runs within a second; one that cannot say (switched by hand) is taken as it is. */
+  revisionMs: 10_000,
   /** How often a state is asked for while waiting; a call costs a controller some reads of etcd. */
   pollMs: 500,
   /** Commands of a person on a node: as long as they like, within a day. */

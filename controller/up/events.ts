@@ -1,4 +1,5 @@
 /** What the convergence tells while it runs. It prints nothing itself: renderers subscribe. */
+import type { RolloutEvent } from '../rollout/events.js';
 import type { PhaseName, Plan, Step } from './plan.js';
 
 export type UpEvent =
@@ -12,4 +13,5 @@ export type UpEvent =
   | { type: 'step-failed'; phase: PhaseName; step: Step; elapsedMs: number; code: string; message: string }
   | { type: 'done'; elapsedMs: number; timings: readonly { phase: PhaseName; elapsedMs: number }[] };
 
-export type Listener = (event: UpEvent) => void;
+/** What is told while nodes are deployed stands beside it. */
+export type Listener = (event: UpEvent | RolloutEvent) => void;

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { Problem } from '../../shared/errors.js';
-import type { UpEvent } from './events.js';
+import type { Listener } from './events.js';
 import { executePlan } from './execute.js';
 import type { Plan, Step } from './plan.js';
-import { duration, jsonRenderer, terminalRenderer } from './render.js';
+import { jsonRenderer, terminalRenderer } from './render.js';
 
-const step = (node: string): Step => ({ kind: 'deploy', node });
+const step = (node: string): Step => ({ kind: 'bootstrap', node });
 const plan: Plan = {
   phases: [
     {
-      name: 'deploy',
+      name: 'nodes',
       lanes: [
         [step('a1'), step('a2')],
         [step('b1'), step('b2')],
@@ -20,7 +20,7 @@ const plan: Plan = {
 };
 
 async function execute(run: (step: Step) => Promise<string>, signal = new AbortController().signal) {
-  const events: UpEvent[] = [];
+  const events: Parameters<Listener>[0][] = [];
   let time = 0;
   const result = await executePlan(plan, run, {
     listener: (event) => events.push(event),
@@ -46,7 +46,7 @@ describe('executor', () => {
     expect(events.filter(({ type }) => type === 'step-ended')).toHaveLength(5);
     expect(events.at(-1)).toMatchObject({
       type: 'done',
-      timings: [{ phase: 'deploy' }, { phase: 'agents' }],
+      timings: [{ phase: 'nodes' }, { phase: 'agents' }],
     });
   });
 
@@ -82,9 +82,9 @@ describe('renderers', () => {
     const { events } = await execute(async () => 'applied');
     let text = '';
     events.forEach(terminalRenderer((part) => (text += part), { verbose: false }));
-    expect(text).toMatch(/^== deploy \(4\)\n/);
+    expect(text).toMatch(/^== nodes \(4\)\n/);
     expect(text).toMatch(/ {3}a1 +applied +\d+\.\ds\n/);
-    expect(text).toMatch(/done in [\d.]+s: deploy [\d.]+s, agents [\d.]+s\n$/);
+    expect(text).toMatch(/done in [\d.]+s: nodes [\d.]+s, agents [\d.]+s\n$/);
   });
 
   it('writes one JSON object per line', async () => {
@@ -103,11 +103,4 @@ describe('renderers', () => {
     expect(lines).toHaveLength(events.length);
     expect(lines[0]).toMatchObject({ time: '1970-01-01T00:00:00.000Z', type: 'plan' });
   });
-
-  it.each([
-    [0, '0.0s'],
-    [59_949, '59.9s'],
-    [59_999, '1m00s'],
-    [125_000, '2m05s'],
-  ])('%d ms is %s', (ms, text) => expect(duration(ms)).toBe(text));
 });

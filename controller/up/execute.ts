@@ -1,7 +1,7 @@
 /** Runs a plan: phases one after the other, lanes at the same time, steps of a lane in order. */
 import { Problem } from '../../shared/errors.js';
 import type { Listener } from './events.js';
-import type { Phase, PhaseName, Plan, Step } from './plan.js';
+import { nodesOf, type Phase, type PhaseName, type Plan, type Step } from './plan.js';
 
 /** Carries out one step and says in a few words what came of it. */
 export type StepRunner = (step: Step, signal: AbortSignal) => Promise<string>;
@@ -25,7 +25,7 @@ export async function executePlan(plan: Plan, run: StepRunner, options: ExecuteO
   const timings: { phase: PhaseName; elapsedMs: number }[] = [];
   for (const phase of plan.phases) {
     const start = now();
-    const nodes = phase.lanes.flat().flatMap((step) => ('node' in step ? [step.node] : []));
+    const nodes = phase.lanes.flat().flatMap(nodesOf);
     listener({ type: 'phase-started', phase: phase.name, nodes });
     await runPhase(phase, run, options);
     const elapsedMs = now() - start;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseClusterConfig } from '../project/cluster-config.js';
-import { describeStep, lanesByGroup, type Plan, planUp, renderPlan } from './plan.js';
+import { describeStep, nodesOf, type Plan, planUp, renderPlan } from './plan.js';
 
 const { nodes } = parseClusterConfig(`name: demo
 nixos: "25.05"
@@ -17,9 +17,10 @@ const none = new Set<string>();
 const brief = (plan: Plan) =>
   plan.phases.map(
     ({ name, lanes }) =>
-      `${name}: ${lanes.map((lane) => lane.map((step) => ('node' in step ? step.node : '*')).join('>')).join(' ')}`,
+      `${name}: ${lanes.map((lane) => lane.map((step) => nodesOf(step).join() || '*').join('>')).join(' ')}`,
   );
-const deploys = ['deploy: etcd001', 'deploy: registry001 worker001>worker002', 'deploy: ingress001'];
+/** One rollout of all: the order in it is the leader's. */
+const deploys = ['deploy: etcd001,registry001,worker001,worker002,ingress001'];
 
 describe('plan of up', () => {
   it('does everything where nothing is', () => {
@@ -59,27 +60,9 @@ describe('plan of up', () => {
     ]);
   });
 
-  it('never puts two nodes with a common group in different lanes', () => {
-    const [base] = nodes;
-    if (!base) throw new Error('no node');
-    const make = (name: string, ...services: (typeof base.services)[number][]) => ({
-      ...base,
-      name,
-      services,
-    });
-    const lanes = lanesByGroup([
-      make('a', 'backends'),
-      make('b', 'frontends'),
-      make('c', 'frontends', 'backends'),
-      make('d', 'services'),
-      make('e'),
-    ]);
-    expect(lanes.map((lane) => lane.map(({ name }) => name).join(''))).toEqual(['abc', 'd', 'e']);
-  });
-
   it('can be read', () => {
     const text = renderPlan(planUp(nodes, { servers: all, connected: all, registered: all }));
-    expect(text).toContain('deploy worker001, if its revision differs, then deploy worker002');
+    expect(text).toContain('roll out what differs on etcd001, registry001, worker001, worker002, ingress001');
     expect(describeStep({ kind: 'create', node: 'n', type: 'cpx22', location: 'hel1' })).toBe(
       'create n (cpx22, hel1)',
     );

@@ -9,7 +9,8 @@ export type Step =
   | { kind: 'reserve-overlay'; node: string }
   | { kind: 'register'; node: string }
   | { kind: 'await-agent'; node: string }
-  | { kind: 'deploy'; node: string };
+  /** One rollout of all these; which of them change, and in which order, is the leader's decision. */
+  | { kind: 'deploy'; nodes: readonly string[] };
 
 export type PhaseName =
   | 'servers'
@@ -43,7 +44,7 @@ export interface Observed {
 }
 
 /**
- * The way from what is there to what is wanted. Empty phases are left out. Every node is looked at in `deploy`, because
+ * The way from what is there to what is wanted. Empty phases are left out. Every node is a part of `deploy`, because
  * its revision is known only when all addresses are; a node that runs its revision already is not touched.
  */
 export function planUp(nodes: readonly NodeConfig[], observed: Observed): Plan {
@@ -83,16 +84,9 @@ export function planUp(nodes: readonly NodeConfig[], observed: Observed): Plan {
       ),
     },
     { name: 'agents', lanes: each(fresh, 'await-agent') },
-    ...deployPhases(nodes),
+    { name: 'deploy', lanes: [[{ kind: 'deploy', nodes: nodes.map(({ name }) => name) }]] },
   ];
   return { phases: phases.filter(({ lanes }) => lanes.some((lane) => lane.length > 0)) };
-}
-
-/** Deploys of these nodes alone: control nodes one by one, then cluster nodes by group, then ingress nodes one by one. */
-export function planDeploy(nodes: readonly NodeConfig[]): Plan {
-  return {
-    phases: [{ name: 'controllers', lanes: [[{ kind: 'await-controller' }]] }, ...deployPhases(nodes)],
-  };
 }
 
 /** The step-by-step road: these servers alone, which must exist, become nodes. `present` are all servers there are. */
@@ -129,32 +123,6 @@ export function planProvision(nodes: readonly NodeConfig[], servers: ReadonlySet
   return { phases: phases.filter(({ lanes }) => lanes.length > 0) };
 }
 
-function deployPhases(nodes: readonly NodeConfig[]): Phase[] {
-  const deploy = ({ name }: NodeConfig): Step => ({ kind: 'deploy', node: name });
-  const ofKind = (kind: NodeConfig['kind']) => nodes.filter((node) => node.kind === kind);
-  const stages = [[ofKind('control')], lanesByGroup(ofKind('cluster')), [ofKind('ingress')]];
-  return stages
-    .map(
-      (lanes): Phase => ({
-        name: 'deploy',
-        lanes: lanes.filter((lane) => lane.length > 0).map((lane) => lane.map(deploy)),
-      }),
-    )
-    .filter(({ lanes }) => lanes.length > 0);
-}
-
-/** Nodes that share a service group are in one lane, so that two copies of an app are never changed at once. */
-export function lanesByGroup(nodes: readonly NodeConfig[]): NodeConfig[][] {
-  let lanes: NodeConfig[][] = [];
-  for (const node of nodes) {
-    const shares = (lane: NodeConfig[]) =>
-      lane.some((other) => other.services.some((group) => node.services.includes(group)));
-    const joined = lanes.filter(shares);
-    lanes = [...lanes.filter((lane) => !joined.includes(lane)), [...joined.flat(), node]];
-  }
-  return lanes;
-}
-
 /** The plan as a person reads it. */
 export function renderPlan(plan: Plan): string {
   const lines = plan.phases.flatMap(({ name, lanes }, index) => [
@@ -162,6 +130,12 @@ export function renderPlan(plan: Plan): string {
     ...lanes.map((lane) => `     ${lane.map(describeStep).join(', then ')}`),
   ]);
   return `${lines.join('\n')}\n`;
+}
+
+/** The nodes that a step is about. */
+export function nodesOf(step: Step): readonly string[] {
+  if ('nodes' in step) return step.nodes;
+  return 'node' in step ? [step.node] : [];
 }
 
 export function describeStep(step: Step): string {
@@ -181,6 +155,6 @@ export function describeStep(step: Step): string {
     case 'register':
       return `register ${step.node}`;
     case 'deploy':
-      return `deploy ${step.node}, if its revision differs`;
+      return `roll out what differs on ${step.nodes.join(', ')}`;
   }
 }

@@ -1,10 +1,13 @@
 /** The main roads: up, deploy, down. Each converges, so each may be run again after a failure or a Ctrl-C. */
-import { Problem } from '../../shared/errors.js';
 import type { Project } from '../project/folder.js';
 import { selectNodes } from '../project/selector.js';
+import { parseOptions } from '../rollout/options.js';
+import type { Rollout } from '../rollout/rollout.js';
+import { upDefaults } from './defaults.js';
+import { type DeployOptions, deployNodes, readyToDeploy } from './deploy.js';
 import type { Listener } from './events.js';
 import { executePlan } from './execute.js';
-import { type Plan, planDeploy, planUp } from './plan.js';
+import { type Plan, planUp, type Step } from './plan.js';
 import { openSession, type Session } from './session.js';
 
 export interface RunOptions {
@@ -24,29 +27,22 @@ export async function previewUp(project: Project): Promise<Plan> {
 
 /** Creates what is missing, bootstraps it, and deploys what differs. */
 export async function up(project: Project, options: RunOptions): Promise<void> {
-  await inSession(project, options, async ({ convergence }) => {
-    const plan = planUp(project.config.nodes, await convergence.observe());
-    await execute(plan, convergence, options);
+  await inSession(project, options, async (session) => {
+    const plan = planUp(project.config.nodes, await session.convergence.observe());
+    await execute(plan, session, options);
   });
 }
 
-/** Deploys what the project folder changed. `on` is a selector; default: every node. */
-export async function deploy(project: Project, on: string | undefined, options: RunOptions): Promise<void> {
+/** Deploys what the project folder changed, or only says what that would be. `on` is a selector; default: every node. */
+export async function deploy(
+  project: Project,
+  on: string | undefined,
+  options: DeployOptions,
+): Promise<Rollout> {
   const nodes = on === undefined ? project.config.nodes : selectNodes(project.config.nodes, on);
-  await inSession(project, options, async ({ convergence }) => {
-    const { servers } = await convergence.observe();
-    const missing = nodes.find(({ name }) => !servers.has(name));
-    if (missing) {
-      throw new Problem('node.unknown', `There is no server "${missing.name}" yet`, {
-        node: missing.name,
-        next: 'make it with `nix-infra up`',
-      });
-    }
-    // A bundle names every node's overlay address, so all must be known and not only those of the chosen nodes.
-    for (const { name, kind } of project.config.nodes) {
-      if (kind !== 'control' && servers.has(name)) await convergence.reserveOverlay(name);
-    }
-    await execute(planDeploy(nodes), convergence, options);
+  return inSession(project, options, async ({ convergence }) => {
+    await readyToDeploy(convergence, project, nodes);
+    return deployNodes(convergence, nodes, options);
   });
 }
 
@@ -64,23 +60,41 @@ export async function down(project: Project, names?: readonly string[]): Promise
   }
 }
 
-function execute(plan: Plan, convergence: Session['convergence'], options: RunOptions): Promise<void> {
-  return executePlan(plan, (step, signal) => convergence.run(step, signal), {
-    ...options,
-    now: () => performance.now(),
-  });
+/** Runs a plan; its rollout starts unasked, and waits for another one: a command that converges may always be run again. */
+export async function execute(
+  plan: Plan,
+  { convergence, project }: Session,
+  options: RunOptions,
+): Promise<void> {
+  const run = async (step: Step, signal: AbortSignal): Promise<string> => {
+    if (step.kind !== 'deploy') return convergence.run(step, signal);
+    const nodes = project.config.nodes.filter(({ name }) => step.nodes.includes(name));
+    const { nodes: changed } = await deployNodes(convergence, nodes, {
+      ...options,
+      ...unattended('nix-infra up'),
+    });
+    return changed.length === 0
+      ? 'every node runs its revision'
+      : `${changed.length} of ${nodes.length} nodes changed`;
+  };
+  await executePlan(plan, run, { ...options, now: () => performance.now() });
 }
 
-async function inSession(
+/** How a rollout is carried out where nobody says how. */
+export function unattended(why: string) {
+  return { rollout: parseOptions({}), why, lockWaitMs: upDefaults.lockWaitMs, anyPlan: true };
+}
+
+async function inSession<T>(
   project: Project,
   options: RunOptions,
-  work: (session: Session) => Promise<void>,
-): Promise<void> {
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
   const onProgress = (node: string, message: string) =>
     options.listener({ type: 'step-progress', node, message });
   const session = await openSession(project, { onProgress });
   try {
-    await work(session);
+    return await work(session);
   } finally {
     session.convergence.close();
   }

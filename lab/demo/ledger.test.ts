@@ -35,4 +35,32 @@ describe('ledger', () => {
     await vi.waitFor(() => expect(ledger.entries.length).toBeGreaterThanOrEqual(10), 5_000);
     expect(summarise(await ledger.stop())).toMatchObject({ failed: 0, causes: {} });
   });
+
+  it('asks for slow answers beside the others and tells a reset, a status and a time-out apart', async () => {
+    server = createServer((request, response) => {
+      if (request.url === '/') response.end('ok');
+      else if (request.url === '/slow?ms=100') setTimeout(() => response.end('late'), 100);
+      else request.socket.destroy();
+    });
+    await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    const run = async (path: string, timeoutMs: number) => {
+      const ledger = startLedger(url, 50, { slow: { path, perSecond: 50, timeoutMs } });
+      await vi.waitFor(
+        () => expect(ledger.entries.filter((one) => one.path === path).length).toBeGreaterThanOrEqual(3),
+        5_000,
+      );
+      const entries = await ledger.stop();
+      return { slow: summarise(entries.filter((one) => one.path === path)), all: summarise(entries) };
+    };
+    const good = await run('/slow?ms=100', 2_000);
+    expect(good.all).toMatchObject({ failed: 0, causes: {} });
+    expect(good.slow.slowest).toBeGreaterThanOrEqual(99);
+    const late = await run('/slow?ms=100', 20);
+    expect(Object.keys(late.all.causes)).toEqual(['no answer in 20 ms']);
+    expect(late.all.failed).toBe(late.slow.requests);
+    const reset = await run('/gone', 2_000);
+    expect(Object.keys(reset.all.causes)).toEqual(['reset (socket hang up)']);
+    expect(reset.all.failed).toBe(reset.slow.requests);
+  });
 });

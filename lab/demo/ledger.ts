@@ -5,6 +5,8 @@
 import { Agent, get } from 'node:http';
 
 export interface LedgerEntry {
+  /** Path that was asked for. */
+  path: string;
   /** Milliseconds since the start. */
   at: number;
   ms: number;
@@ -21,20 +23,44 @@ export interface Ledger {
   stop(): Promise<readonly LedgerEntry[]>;
 }
 
+export interface LedgerOptions {
+  /** Requests that take long, beside the others and on the same connections. */
+  slow?: {
+    /** With its query, e.g. `/slow?ms=2000`. */
+    path: string;
+    perSecond: number;
+    /** Without an answer after this long a slow request counts as failed. */
+    timeoutMs: number;
+  };
+}
+
 /** A request that has no answer after this long counts as failed: longer than haproxy's retries, shorter than patience. */
 const REQUEST_TIMEOUT_MS = 5_000;
+/** Connections of the client. Slow requests hold theirs: 64 are too few for 200 requests per second and 20 slow ones of 2 s. */
+const CONNECTIONS = 128;
 
-export function startLedger(url: string, perSecond: number): Ledger {
-  const agent = new Agent({ keepAlive: true, maxSockets: 64 });
+/** Why there was no answer, in words that tell a reset from a refusal, a time-out and anything else. */
+function causeOf(error: Error & { code?: string }): string {
+  const reset = error.code === 'ECONNRESET' || error.code === 'EPIPE' || error.message === 'socket hang up';
+  if (reset) return `reset (${error.message})`;
+  return error.code === 'ECONNREFUSED' ? 'refused' : error.message;
+}
+
+/** Starts the load. The URL's path is what the fast requests ask for. */
+export function startLedger(url: string, perSecond: number, options: LedgerOptions = {}): Ledger {
+  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
   const started = performance.now();
   const entries: LedgerEntry[] = [];
   const open = new Set<Promise<void>>();
 
-  const fire = () => {
+  const fire = (target: URL, timeoutMs: number) => {
     const at = performance.now() - started;
+    const path = target.pathname + target.search;
     const request = new Promise<void>((resolve) => {
       const done = (status: number, body: string, failure?: string) => {
+        clearTimeout(late);
         entries.push({
+          path,
           at,
           ms: performance.now() - started - at,
           status,
@@ -43,7 +69,7 @@ export function startLedger(url: string, perSecond: number): Ledger {
         });
         resolve();
       };
-      const outgoing = get(url, { agent, timeout: REQUEST_TIMEOUT_MS }, (answer) => {
+      const outgoing = get(target, { agent }, (answer) => {
         let body = '';
         answer.setEncoding('utf8').on('data', (text: string) => {
           body += text;
@@ -52,20 +78,32 @@ export function startLedger(url: string, perSecond: number): Ledger {
           const status = answer.statusCode ?? 0;
           done(status, body, status >= 200 && status < 300 ? undefined : `status ${status}`);
         });
-        answer.on('error', (error) => done(0, body, error.message));
+        answer.on('error', (error) => done(0, body, causeOf(error)));
       });
-      outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer in ${REQUEST_TIMEOUT_MS} ms`)));
-      outgoing.on('error', (error) => done(0, '', error.message));
+      // A time-out of the socket would start anew with every byte.
+      const late = setTimeout(() => outgoing.destroy(new Error(`no answer in ${timeoutMs} ms`)), timeoutMs);
+      outgoing.on('error', (error) => done(0, '', causeOf(error)));
     });
     open.add(request);
     void request.finally(() => open.delete(request));
   };
 
-  const timer = setInterval(fire, 1_000 / perSecond);
+  /** Fires what is due by now: a timer alone falls behind on a busy machine, and the rate would be a promise not kept. */
+  const pace = (target: URL, rate: number, timeoutMs: number) => {
+    let fired = 0;
+    return setInterval(() => {
+      const due = Math.floor(((performance.now() - started) * rate) / 1_000);
+      for (; fired < due; fired++) fire(target, timeoutMs);
+    }, 1_000 / rate);
+  };
+
+  const { slow } = options;
+  const timers = [pace(new URL(url), perSecond, REQUEST_TIMEOUT_MS)];
+  if (slow) timers.push(pace(new URL(slow.path, url), slow.perSecond, slow.timeoutMs));
   return {
     entries,
     async stop() {
-      clearInterval(timer);
+      for (const timer of timers) clearInterval(timer);
       await Promise.all(open);
       agent.destroy();
       return entries;

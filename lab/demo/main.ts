@@ -41,6 +41,7 @@ async function demo(teardown: boolean): Promise<void> {
     `left the load balancer after ${Math.round(swing.leftMs)} ms, back after ${Math.round(swing.rejoinedMs)} ms`,
   );
   say(`${swing.load.requests} requests meanwhile, ${swing.load.failed} failed`);
+  for (const [cause, count] of Object.entries(swing.load.causes)) say(`failed: ${count} x ${cause}`);
 
   await phase('9 summary', () => printSummary(cluster, project, timings));
   if (teardown) {

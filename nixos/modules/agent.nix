@@ -17,6 +17,8 @@ let
     cert = "${certificates.directory}/${node.name}-client-tls.cert.pem";
     key = "${certificates.directory}/${node.name}-client-tls.key.pem";
   };
+  # Below /run: the key that stands there for the moment of a proof is gone with a power cut too.
+  proofKeys = "/run/nix-infra/ssh-proof";
   configFile = pkgs.writeText "nix-infra-agent.json" (
     builtins.toJSON {
       inherit (cluster) cluster;
@@ -30,6 +32,9 @@ let
       stateDir = "/var/lib/nix-infra";
       configDir = "/etc/nixos";
       activator = "nixos";
+      inherit (cfg) proveSsh;
+      sshPort = builtins.head (config.services.openssh.ports ++ [ 22 ]);
+      sshKeysFile = "${proofKeys}/root";
     }
   );
 in
@@ -42,10 +47,20 @@ in
       defaultText = lib.literalExpression "pkgs.nodejs_24";
       description = "Node.js that runs the agent.";
     };
+    proveSsh = mkOption {
+      type = types.bool;
+      default = true;
+      description = ''
+        Whether a new system must still accept a login over sshd. The agent logs in as root from loopback, with a key that is
+        accepted for this moment and this purpose alone. Where such a login did not work before, it is not demanded after.
+      '';
+    };
   };
 
   config = lib.mkIf cfg.enable {
     environment.etc."nix-infra/agent.json".source = configFile;
+
+    services.openssh.authorizedKeysFiles = lib.mkIf cfg.proveSsh [ "${proofKeys}/%u" ];
 
     systemd.services.nix-infra-agent = {
       description = "nix-infra agent";
@@ -58,6 +73,7 @@ in
       path = [
         pkgs.coreutils
         pkgs.iproute2
+        pkgs.openssh
         config.systemd.package
         config.nix.package
         # nixos-rebuild has been renamed and rewritten between releases: take the one of the running system.

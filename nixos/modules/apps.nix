@@ -154,6 +154,21 @@ let
           default = { };
           description = "Published beside HOST, PATH, PORT and PROTOCOL. Readable by every node: no secrets.";
         };
+        version = mkOption {
+          type = types.str;
+          default = "";
+          example = "1.4.2";
+          description = "Version of the app, shown in the plan of a deploy.";
+        };
+        minHealthy = mkOption {
+          type = types.nullOr types.ints.unsigned;
+          default = null;
+          example = 2;
+          description = ''
+            Healthy instances in the whole cluster that a deploy must leave at any moment. null: as many as there are, less
+            the nodes that a deploy may take away at once.
+          '';
+        };
         health = mkOption {
           type = types.submodule (health config);
           default = { };
@@ -174,6 +189,8 @@ let
       envPrefix
       protocol
       path
+      version
+      minHealthy
       ;
     bindIp = app.bindToIp;
     meta_data = {

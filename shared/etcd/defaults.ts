@@ -10,6 +10,8 @@ export const etcdDefaults = {
   /** The default of gRPC grows to 120 s, which would be the outage after a short one. */
   reconnectMinMs: 200,
   reconnectMaxMs: 2_000,
+  /** A listing comes in one message, and gRPC's own limit of 4 MiB is some hundred nodes' reports; etcd itself sets none on answers. */
+  receiveBytes: 128 * 1024 * 1024,
   /** Lists again even when a watch looks healthy: bounds the life of any missed event. */
   resyncMs: 300_000,
   /** Lease of a daemon's keys, seconds: longer than an etcd election plus a few retries, short enough for a dead node. */

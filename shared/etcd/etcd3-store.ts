@@ -9,7 +9,17 @@ import { Etcd3, type IKeyValue, type IOptions, isRecoverableError } from 'etcd3'
 import { Problem } from '../errors.js';
 import { etcdDefaults as defaults } from './defaults.js';
 import { type Feed, type FeedHandlers, listWatch } from './list-watch.js';
-import type { Change, Entry, EtcdConfig, EtcdLease, EtcdStore, Listing, Watch } from './store.js';
+import type {
+  Change,
+  Condition,
+  Entry,
+  EtcdConfig,
+  EtcdLease,
+  EtcdStore,
+  Listing,
+  Watch,
+  Write,
+} from './store.js';
 
 type CallOptions = Exclude<NonNullable<IOptions['defaultCallOptions']>, (...args: never[]) => unknown>;
 
@@ -34,6 +44,7 @@ function clientOptions(config: EtcdConfig, retries: number): IOptions {
     defaultCallOptions: (call) =>
       call.isStream ? { interceptors: [hasLeader] } : { deadline: Date.now() + defaults.callMs },
     grpcOptions: {
+      'grpc.max_receive_message_length': defaults.receiveBytes,
       'grpc.keepalive_time_ms': defaults.keepaliveMs,
       'grpc.keepalive_timeout_ms': defaults.keepaliveTimeoutMs,
       'grpc.initial_reconnect_backoff_ms': defaults.reconnectMinMs,
@@ -54,7 +65,27 @@ function clientOptions(config: EtcdConfig, retries: number): IOptions {
 }
 
 function toEntry(kv: IKeyValue): Entry {
-  return { key: kv.key.toString(), value: kv.value, lease: kv.lease, modRevision: Number(kv.mod_revision) };
+  return {
+    key: kv.key.toString(),
+    value: kv.value,
+    lease: kv.lease,
+    modRevision: Number(kv.mod_revision),
+    createRevision: Number(kv.create_revision),
+  };
+}
+
+function toCompare(condition: Condition) {
+  const key = Buffer.from(condition.key);
+  return 'modRevision' in condition
+    ? { key, target: 'Mod' as const, result: 'Equal' as const, mod_revision: condition.modRevision }
+    : { key, target: 'Create' as const, result: 'Equal' as const, create_revision: condition.createRevision };
+}
+
+function toOperation(write: Write) {
+  const key = Buffer.from(write.key);
+  return write.do === 'delete'
+    ? { request_delete_range: { key } }
+    : { request_put: { key, value: Buffer.from(write.value), lease: write.lease ?? '0' } };
 }
 
 /** The smallest key after every key with this prefix; our prefixes end in ASCII, so the last byte never overflows. */
@@ -98,15 +129,15 @@ export function openEtcd(config: EtcdConfig): EtcdStore {
     return { close: () => void watcher.cancel().catch(() => undefined) };
   }
 
+  async function transact(conditions: readonly Condition[], writes: readonly Write[]): Promise<boolean> {
+    const request = { compare: conditions.map(toCompare), success: writes.map(toOperation) };
+    return (await told(once.kv.txn(request))).succeeded;
+  }
+
   async function compareAndSet(key: string, expected: number, value: string | undefined): Promise<boolean> {
-    const name = Buffer.from(key);
-    const change =
-      value === undefined
-        ? { request_delete_range: { key: name } }
-        : { request_put: { key: name, value: Buffer.from(value) } };
-    const compare = [{ key: name, target: 'Mod' as const, result: 'Equal' as const, mod_revision: expected }];
     try {
-      if ((await once.kv.txn({ compare, success: [change] })).succeeded) return true;
+      const write: Write = value === undefined ? { do: 'delete', key } : { do: 'put', key, value };
+      if (await transact([{ key, modRevision: expected }], [write])) return true;
     } catch {
       // The answer is unknown: what the key holds now decides.
     }
@@ -126,6 +157,7 @@ export function openEtcd(config: EtcdConfig): EtcdStore {
       return Number((await told(client.kv.deleteRange(range))).deleted);
     },
     compareAndSet,
+    transact,
     grant: (ttl) => grant(client, ttl),
     watchPrefix: (prefix: string, onChange: (change: Change) => void): Watch =>
       listWatch(

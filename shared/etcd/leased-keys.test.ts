@@ -7,6 +7,7 @@ const entry = (value: string, lease: string): Entry => ({
   value: Buffer.from(value),
   lease,
   modRevision: 7,
+  createRevision: 7,
 });
 const plain: Rules = { deletesForeign: true };
 const polite: Rules = { deletesForeign: false, yieldsTo: (_key, other) => other === 'newer' };

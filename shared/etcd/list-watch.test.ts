@@ -7,6 +7,7 @@ const entry = (key: string, modRevision: number): Entry => ({
   value: Buffer.from('x'),
   lease: '0',
   modRevision,
+  createRevision: modRevision,
 });
 
 describe('difference', () => {

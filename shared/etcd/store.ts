@@ -6,7 +6,16 @@ export interface Entry {
   /** Id of the lease that holds the key, '0' for none. */
   lease: string;
   modRevision: number;
+  /** etcd's revision at which the key came to be; another one after it was deleted and put again. */
+  createRevision: number;
 }
+
+/** What must hold for a transaction. 0 means "absent", for both. */
+export type Condition = { key: string; modRevision: number } | { key: string; createRevision: number };
+
+export type Write =
+  | { do: 'put'; key: string; value: string | Buffer; lease?: string }
+  | { do: 'delete'; key: string };
 
 /** The state of a prefix at one revision of etcd. */
 export interface Listing {
@@ -50,6 +59,11 @@ export interface EtcdStore {
    * answer got lost but the key is as asked, so a value must name its owner.
    */
   compareAndSet(key: string, expected: number, value: string | undefined): Promise<boolean>;
+  /**
+   * Carries out all writes at once if every condition holds; false when one does not, and then nothing is written. Never repeated by
+   * itself: when it throws, it may have been carried out or not, and the caller has to read to know.
+   */
+  transact(conditions: readonly Condition[], writes: readonly Write[]): Promise<boolean>;
   grant(ttlSeconds: number): Promise<EtcdLease>;
   /**
    * Tells every key below the prefix once, and then every change, in order per key. Survives disconnects and compaction by listing

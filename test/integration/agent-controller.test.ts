@@ -57,40 +57,25 @@ describe('an agent and its controllers', () => {
     const result = await resultOf('worker001', bundle.manifest.revision);
     expect(result).toMatchObject({ outcome: Outcome.OUTCOME_APPLIED, message: '' });
     expect(readFileSync(join(agent.configDir, 'nodes/worker001.nix'), 'utf8')).toBe('{}');
-    expect(readFileSync(join(agent.recordDir, 'calls'), 'utf8')).toMatch(/^build worker001\nswitch \w+\n$/);
+    expect(readFileSync(join(agent.recordDir, 'calls'), 'utf8')).toMatch(
+      /^build worker001\n[\s\S]*activate \w+ test\n/,
+    );
   });
 
-  it('rejects a configuration that does not build and keeps the former files', async () => {
+  it('does not even plan a configuration that does not build, and says why', async () => {
     const bundle = bundleOf('worker001', { 'flake.nix': 'syntax error' });
-    await operator.deploy(bundle);
-    const result = await resultOf('worker001', bundle.manifest.revision);
-    expect(result.outcome).toBe(Outcome.OUTCOME_REJECTED);
-    expect(result.log.join('\n')).toContain('unexpected end of file');
+    await expect(operator.deploy(bundle)).rejects.toMatchObject({
+      code: status.FAILED_PRECONDITION,
+      details: expect.stringContaining('worker001'),
+    });
     expect(readFileSync(join(agent.configDir, 'flake.nix'), 'utf8')).toBe('{ a = 1; }');
   });
 
-  it('answers the same revision, ordered again, with unchanged', async () => {
+  it('has nothing to do for the revision that runs', async () => {
     const bundle = bundleOf('worker001', { 'flake.nix': '{ b = 1; }' });
     await operator.deploy(bundle);
     expect((await resultOf('worker001', bundle.manifest.revision)).outcome).toBe(Outcome.OUTCOME_APPLIED);
-    await operator.deploy(bundle);
-    await until('unchanged', 10_000, async () => {
-      const node = await operator.node('worker001');
-      return node?.result?.outcome === Outcome.OUTCOME_UNCHANGED;
-    });
-  });
-
-  it('reports a unit that fails after the switch', async () => {
-    const bundle = bundleOf('worker001', { 'flake.nix': '{ c = 1; }' });
-    await operator.deploy(bundle);
-    await until(
-      'the switch began',
-      10_000,
-      () => readFileSync(join(agent.recordDir, 'calls'), 'utf8').split('switch').length > 3,
-    );
-    writeFileSync(join(agent.recordDir, 'failed/nginx.service'), '');
-    const result = await resultOf('worker001', bundle.manifest.revision);
-    expect(result).toMatchObject({ outcome: Outcome.OUTCOME_UNHEALTHY, message: 'nginx.service failed' });
+    expect((await operator.deploy(bundle)).nodes).toEqual([]);
   });
 });
 
@@ -144,8 +129,9 @@ describe('bundles that are not acceptable', () => {
     ['an absolute path', { '/etc/passwd': '1' }],
   ])('refuses %s', async (_, texts) => {
     const { manifest, blobs } = bundleOf('worker001', texts as Record<string, string>);
-    await operator.putBlobs(blobs);
-    await expect(operator.setDesired(manifest)).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
+    await expect(operator.deploy({ manifest, blobs })).rejects.toMatchObject({
+      code: status.INVALID_ARGUMENT,
+    });
   });
 
   it('refuses a blob with another hash and a manifest with another revision', async () => {
@@ -154,12 +140,16 @@ describe('bundles that are not acceptable', () => {
     const swapped = [{ sha256: good.blobs[0]?.sha256 ?? '', gzip: wrong.blobs[0]?.gzip ?? Buffer.alloc(0) }];
     await expect(operator.putBlobs(swapped)).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
     const forged = { ...good.manifest, revision: wrong.manifest.revision };
-    await expect(operator.setDesired(forged)).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
+    await expect(operator.deploy({ manifest: forged, blobs: good.blobs })).rejects.toMatchObject({
+      code: status.INVALID_ARGUMENT,
+    });
   });
 
   it('refuses a revision whose blobs are missing', async () => {
     const { manifest } = bundleOf('worker001', { 'flake.nix': 'never stored' });
-    await expect(operator.setDesired(manifest)).rejects.toMatchObject({ code: status.FAILED_PRECONDITION });
+    await expect(operator.deploy({ manifest, blobs: [] })).rejects.toMatchObject({
+      code: status.FAILED_PRECONDITION,
+    });
   });
 });
 

@@ -147,6 +147,8 @@ describe('the reference cluster', () => {
       envPrefix: 'HELLO',
       protocol: 'http',
       path: '',
+      version: 'v1',
+      minHealthy: null,
       meta_data: {
         publish: { port: 11211 },
         env_prefix: 'HELLO',
@@ -175,6 +177,17 @@ describe('the reference cluster', () => {
       tls: { key: '/root/certs/worker001-client-tls.key.pem' },
       etcd: { endpoints: ['https://etcd001:2379', 'https://etcd002:2379', 'https://etcd003:2379'] },
     });
+  });
+
+  it('lets sshd take the key of the proof, and tells the agent where to put it', async () => {
+    const toplevel = await build('worker001');
+    expect(await jsonOf(toplevel, 'etc/nix-infra/agent.json')).toMatchObject({
+      sshKeysFile: '/run/nix-infra/ssh-proof/root',
+      sshPort: 22,
+      proveSsh: true,
+    });
+    const sshd = await readFile(join(toplevel, 'etc/ssh/sshd_config.d/00-nixos.conf'), 'utf8');
+    expect(sshd).toMatch(/^AuthorizedKeysFile .*\/run\/nix-infra\/ssh-proof\/%u/m);
   });
 
   it('never runs haproxy with a file of the store', async () => {

@@ -15,6 +15,8 @@ export interface OutcomeOptions {
   env?: Readonly<Record<string, string>>;
   /** Sends `signal` when `pattern` is in one of the two streams. */
   stop?: { pattern: RegExp; signal: NodeJS.Signals };
+  /** Does something once, when `pattern` is in one of the two streams; the outcome waits for it. */
+  on?: { pattern: RegExp; act: () => Promise<void> };
   /** The process is killed after this long (ms), so that a command that hangs is a failed assertion and no dead test. */
   limitMs?: number;
 }
@@ -23,7 +25,7 @@ export interface OutcomeOptions {
 const LIMIT_MS = 80_000;
 
 export function outcomeOf(root: string, args: readonly string[], options: OutcomeOptions): Promise<Outcome> {
-  const { cwd, env, stop, limitMs = LIMIT_MS } = options;
+  const { cwd, env, stop, on, limitMs = LIMIT_MS } = options;
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [join(root, 'bin/nix-infra'), ...args], {
       cwd,
@@ -33,9 +35,14 @@ export function outcomeOf(root: string, args: readonly string[], options: Outcom
     const timer = setTimeout(() => child.kill('SIGKILL'), limitMs);
     const said = { stdout: '', stderr: '' };
     let stopped = false;
+    let acting: Promise<void> | undefined;
     for (const stream of ['stdout', 'stderr'] as const) {
       child[stream].setEncoding('utf8').on('data', (text: string) => {
         said[stream] += text;
+        if (on && !acting && on.pattern.test(said[stream])) {
+          acting = on.act();
+          acting.catch(() => child.kill('SIGKILL'));
+        }
         if (!stop || stopped || !stop.pattern.test(said[stream])) return;
         stopped = true;
         child.kill(stop.signal);
@@ -44,7 +51,9 @@ export function outcomeOf(root: string, args: readonly string[], options: Outcom
     child.on('error', reject);
     child.on('close', (code, signal) => {
       clearTimeout(timer);
-      resolve({ code, signal, output: said.stdout + said.stderr });
+      const outcome = { code, signal, output: said.stdout + said.stderr };
+      if (on && !acting) return reject(new Error(`${on.pattern} was never said:\n${outcome.output}`));
+      Promise.resolve(acting).then(() => resolve(outcome), reject);
     });
   });
 }

@@ -61,6 +61,7 @@ describe('a system', () => {
         'bin',
         'dry-activate',
         'etc',
+        'kernel-params',
         'nixos-version',
         'sw',
         'system',

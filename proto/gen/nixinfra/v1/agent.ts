@@ -30,9 +30,18 @@ export enum Phase {
   PHASE_FETCHING = 1,
   PHASE_STAGING = 2,
   PHASE_BUILDING = 3,
+  /** PHASE_DRAINING - The instances that the activation touches leave the mesh, and their open requests end. */
   PHASE_DRAINING = 4,
-  PHASE_SWITCHING = 5,
-  PHASE_SETTLING = 6,
+  /** PHASE_ACTIVATING - The new system is activated; the boot default is still the old one. */
+  PHASE_ACTIVATING = 5,
+  /** PHASE_PROVING - Units, apps, sshd and a new connection are proved. */
+  PHASE_PROVING = 6,
+  /** PHASE_COMMITTING - The new system becomes the boot default. */
+  PHASE_COMMITTING = 7,
+  /** PHASE_ROUTING - The instances come back into every haproxy. */
+  PHASE_ROUTING = 8,
+  /** PHASE_RESTORING - The node goes back to what it ran. */
+  PHASE_RESTORING = 9,
   UNRECOGNIZED = -1,
 }
 
@@ -54,11 +63,20 @@ export function phaseFromJSON(object: any): Phase {
     case "PHASE_DRAINING":
       return Phase.PHASE_DRAINING;
     case 5:
-    case "PHASE_SWITCHING":
-      return Phase.PHASE_SWITCHING;
+    case "PHASE_ACTIVATING":
+      return Phase.PHASE_ACTIVATING;
     case 6:
-    case "PHASE_SETTLING":
-      return Phase.PHASE_SETTLING;
+    case "PHASE_PROVING":
+      return Phase.PHASE_PROVING;
+    case 7:
+    case "PHASE_COMMITTING":
+      return Phase.PHASE_COMMITTING;
+    case 8:
+    case "PHASE_ROUTING":
+      return Phase.PHASE_ROUTING;
+    case 9:
+    case "PHASE_RESTORING":
+      return Phase.PHASE_RESTORING;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -78,10 +96,16 @@ export function phaseToJSON(object: Phase): string {
       return "PHASE_BUILDING";
     case Phase.PHASE_DRAINING:
       return "PHASE_DRAINING";
-    case Phase.PHASE_SWITCHING:
-      return "PHASE_SWITCHING";
-    case Phase.PHASE_SETTLING:
-      return "PHASE_SETTLING";
+    case Phase.PHASE_ACTIVATING:
+      return "PHASE_ACTIVATING";
+    case Phase.PHASE_PROVING:
+      return "PHASE_PROVING";
+    case Phase.PHASE_COMMITTING:
+      return "PHASE_COMMITTING";
+    case Phase.PHASE_ROUTING:
+      return "PHASE_ROUTING";
+    case Phase.PHASE_RESTORING:
+      return "PHASE_RESTORING";
     case Phase.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -92,11 +116,16 @@ export enum Outcome {
   OUTCOME_UNSPECIFIED = 0,
   /** OUTCOME_UNCHANGED - The node already ran this revision. */
   OUTCOME_UNCHANGED = 1,
+  /** OUTCOME_APPLIED - Activated, proved, and the boot default. */
   OUTCOME_APPLIED = 2,
-  /** OUTCOME_REJECTED - Did not evaluate or build; the node runs what it ran before. */
+  /** OUTCOME_REJECTED - Did not evaluate, build or drain; nothing changed, the node runs what it ran before. */
   OUTCOME_REJECTED = 3,
-  /** OUTCOME_UNHEALTHY - Activated, but a unit failed or an app did not become healthy. */
+  /** OUTCOME_UNHEALTHY - Activated and not well, and the node stays on it: forced, or the way back failed. */
   OUTCOME_UNHEALTHY = 4,
+  /** OUTCOME_ROLLED_BACK - Activated, a proof failed, and the node is back on what it ran before. */
+  OUTCOME_ROLLED_BACK = 5,
+  /** OUTCOME_NEEDS_REBOOT - Applied; a new kernel, initrd or kernel command line takes effect with the next boot. */
+  OUTCOME_NEEDS_REBOOT = 6,
   UNRECOGNIZED = -1,
 }
 
@@ -117,6 +146,12 @@ export function outcomeFromJSON(object: any): Outcome {
     case 4:
     case "OUTCOME_UNHEALTHY":
       return Outcome.OUTCOME_UNHEALTHY;
+    case 5:
+    case "OUTCOME_ROLLED_BACK":
+      return Outcome.OUTCOME_ROLLED_BACK;
+    case 6:
+    case "OUTCOME_NEEDS_REBOOT":
+      return Outcome.OUTCOME_NEEDS_REBOOT;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -136,7 +171,52 @@ export function outcomeToJSON(object: Outcome): string {
       return "OUTCOME_REJECTED";
     case Outcome.OUTCOME_UNHEALTHY:
       return "OUTCOME_UNHEALTHY";
+    case Outcome.OUTCOME_ROLLED_BACK:
+      return "OUTCOME_ROLLED_BACK";
+    case Outcome.OUTCOME_NEEDS_REBOOT:
+      return "OUTCOME_NEEDS_REBOOT";
     case Outcome.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+export enum BarrierKind {
+  BARRIER_KIND_UNSPECIFIED = 0,
+  /** BARRIER_KIND_DROPPED - No haproxy of a subscribed node has the instances any more. */
+  BARRIER_KIND_DROPPED = 1,
+  /** BARRIER_KIND_SERVED - Every haproxy of a subscribed node sends requests to the instances. */
+  BARRIER_KIND_SERVED = 2,
+  UNRECOGNIZED = -1,
+}
+
+export function barrierKindFromJSON(object: any): BarrierKind {
+  switch (object) {
+    case 0:
+    case "BARRIER_KIND_UNSPECIFIED":
+      return BarrierKind.BARRIER_KIND_UNSPECIFIED;
+    case 1:
+    case "BARRIER_KIND_DROPPED":
+      return BarrierKind.BARRIER_KIND_DROPPED;
+    case 2:
+    case "BARRIER_KIND_SERVED":
+      return BarrierKind.BARRIER_KIND_SERVED;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return BarrierKind.UNRECOGNIZED;
+  }
+}
+
+export function barrierKindToJSON(object: BarrierKind): string {
+  switch (object) {
+    case BarrierKind.BARRIER_KIND_UNSPECIFIED:
+      return "BARRIER_KIND_UNSPECIFIED";
+    case BarrierKind.BARRIER_KIND_DROPPED:
+      return "BARRIER_KIND_DROPPED";
+    case BarrierKind.BARRIER_KIND_SERVED:
+      return "BARRIER_KIND_SERVED";
+    case BarrierKind.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
   }
@@ -148,6 +228,10 @@ export interface SessionRequest {
     | { $case: "health"; value: Health }
     | { $case: "progress"; value: Progress }
     | { $case: "result"; value: Result }
+    | { $case: "prepared"; value: Prepared }
+    | { $case: "mesh"; value: Mesh }
+    | { $case: "barrier"; value: Barrier }
+    | { $case: "proven"; value: Proven }
     | undefined;
 }
 
@@ -157,7 +241,10 @@ export interface Hello {
   agentVersion: string;
   /** /proc/sys/kernel/random/boot_id */
   bootId: string;
-  /** Revision that /etc/nixos holds and that was last applied; empty before the first. */
+  /**
+   * Revision that /etc/nixos holds and that was last applied; empty before the first, and when another system runs by now
+   * (somebody switched by hand).
+   */
   revision: string;
   /** Target of /run/current-system. */
   system: string;
@@ -177,6 +264,9 @@ export interface Health {
   /** Overlay address of this node, empty while there is none. */
   overlayIp: string;
   nixosVersion: string;
+  /** What runs now, as in Hello; told before a Result, so that whoever sees a result sees what it led to. */
+  revision: string;
+  system: string;
 }
 
 export interface InstanceHealth {
@@ -193,20 +283,119 @@ export interface Progress {
   revision: string;
   phase: Phase;
   message: string;
+  /** The order that is carried out (Desired.order), or the request (Prepare.request) of a preparation. */
+  order: string;
 }
 
+/** The end of one order. Each order has exactly one; it is told again on every new connection while the order is desired. */
 export interface Result {
   revision: string;
   outcome: Outcome;
   message: string;
   /** The last lines that explain a failure. */
   log: string[];
+  /** What runs now. */
   system: string;
+  durationMs: number;
+  order: string;
+}
+
+/** What a preparation found. The node runs on unchanged. */
+export interface Prepared {
+  request: string;
+  revision: string;
+  /** False: it does not evaluate or build; message and log say why. */
+  ok: boolean;
+  message: string;
+  log: string[];
+  /** The built system, and the one that ran when the changes were computed. */
+  system: string;
+  currentSystem: string;
+  changes: Changes | undefined;
   durationMs: number;
 }
 
+/** What activating a system would change on the node. */
+export interface Changes {
+  files: FileChange[];
+  /** Units, from a dry activation of the built system. */
+  stop: string[];
+  start: string[];
+  restart: string[];
+  reload: string[];
+  /** Lines of `nix store diff-closures`. */
+  packages: string[];
+  apps: AppChange[];
+  needsReboot: boolean;
+}
+
+export interface FileChange {
+  path: string;
+  /** added | changed | removed */
+  change: string;
+}
+
+export interface AppChange {
+  group: string;
+  app: string;
+  /** start | restart | stop: what happens to the instance of this node. */
+  action: string;
+  /** Versions as declared; empty where an app declares none. */
+  fromVersion: string;
+  toVersion: string;
+  /** As declared; -1 where an app declares none. */
+  minHealthy: number;
+}
+
+/** What the running haproxy of this node serves, read from its admin socket. Sent on connect and on every change. */
+export interface Mesh {
+  servers: MeshServer[];
+  /** False while there is no haproxy to ask. */
+  readable: boolean;
+}
+
+export interface MeshServer {
+  backend: string;
+  /** Instance id. */
+  server: string;
+  /** ipv4:port */
+  address: string;
+  /** True when haproxy sends requests to it. */
+  up: boolean;
+}
+
+/**
+ * Asks the controller to tell when the mesh has taken notice of a change of the caller's instances. Asked again on a new
+ * connection; the caller has the deadline.
+ */
+export interface Barrier {
+  order: string;
+  kind: BarrierKind;
+  instances: InstanceRef[];
+}
+
+export interface InstanceRef {
+  group: string;
+  app: string;
+  id: string;
+  /** ipv4:port */
+  address: string;
+}
+
+/** The agent has proved what it can itself, and says so on a connection that was opened after the activation. */
+export interface Proven {
+  order: string;
+  nonce: string;
+}
+
 export interface SessionResponse {
-  command: { $case: "welcome"; value: Welcome } | { $case: "desired"; value: Desired } | undefined;
+  command:
+    | { $case: "welcome"; value: Welcome }
+    | { $case: "desired"; value: Desired }
+    | { $case: "prepare"; value: Prepare }
+    | { $case: "barrierReply"; value: BarrierReply }
+    | { $case: "confirm"; value: Confirm }
+    | undefined;
 }
 
 export interface Welcome {
@@ -215,9 +404,61 @@ export interface Welcome {
   healthIntervalMs: number;
 }
 
-/** What the node shall run. Level-triggered: sent on connect and on every change; repeating it changes nothing. */
+/**
+ * What the node shall run. Level-triggered: sent on connect and on every change; an order is carried out once, however often it
+ * is sent. An order with a token below the highest that the agent has seen is refused, so is one with a lower change.
+ */
 export interface Desired {
+  manifest:
+    | Manifest
+    | undefined;
+  /** Identifies the order; e.g. r-20260102-030405-ab12/worker001/1. */
+  order: string;
+  /** Fencing token: etcd revision at which the leader that ordered it was elected. */
+  token: number;
+  /** etcd revision of the last write of the order. */
+  change: number;
+  options: ApplyOptions | undefined;
+}
+
+/** Zero means the agent's default for every number. Milliseconds. */
+export interface ApplyOptions {
+  /** Longest wait until every subscribed haproxy has dropped the instances. */
+  drainAckMs: number;
+  /** Longest wait for open requests of dropped instances. */
+  drainMs: number;
+  /** Units and apps must stay well this long. */
+  settleMs: number;
+  /** The watchdog goes back this long after the activation began, unless it was confirmed. */
+  confirmMs: number;
+  /** Longest wait until every subscribed haproxy serves the instances again. */
+  routeMs: number;
+  /** For emergencies: no waiting for the mesh, and the node stays on a system that does not prove itself. */
+  force: boolean;
+}
+
+/**
+ * Fetch, stage aside, build and compare; nothing that runs changes. Level-triggered; each request is answered once with Prepared,
+ * and again when it is sent again.
+ */
+export interface Prepare {
+  request: string;
   manifest: Manifest | undefined;
+}
+
+/** Sent at once and again at every change until reached. */
+export interface BarrierReply {
+  order: string;
+  kind: BarrierKind;
+  reached: boolean;
+  /** Nodes that still have to take notice. */
+  waiting: string[];
+}
+
+/** The answer to Proven, when the order is still the one that etcd holds for the node. Only this stops the watchdog. */
+export interface Confirm {
+  order: string;
+  nonce: string;
 }
 
 export interface FetchBlobsRequest {
@@ -251,6 +492,18 @@ export const SessionRequest: MessageFns<SessionRequest> = {
         break;
       case "result":
         Result.encode(message.event.value, writer.uint32(34).fork()).join();
+        break;
+      case "prepared":
+        Prepared.encode(message.event.value, writer.uint32(42).fork()).join();
+        break;
+      case "mesh":
+        Mesh.encode(message.event.value, writer.uint32(50).fork()).join();
+        break;
+      case "barrier":
+        Barrier.encode(message.event.value, writer.uint32(58).fork()).join();
+        break;
+      case "proven":
+        Proven.encode(message.event.value, writer.uint32(66).fork()).join();
         break;
     }
     return writer;
@@ -301,6 +554,38 @@ export const SessionRequest: MessageFns<SessionRequest> = {
             message.event = { $case: "result", value: Result.decode(reader, reader.uint32()) };
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.event = { $case: "prepared", value: Prepared.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.event = { $case: "mesh", value: Mesh.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.event = { $case: "barrier", value: Barrier.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.event = { $case: "proven", value: Proven.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -323,6 +608,14 @@ export const SessionRequest: MessageFns<SessionRequest> = {
         ? { $case: "progress", value: Progress.fromJSON(object.progress) }
         : isSet(object.result)
         ? { $case: "result", value: Result.fromJSON(object.result) }
+        : isSet(object.prepared)
+        ? { $case: "prepared", value: Prepared.fromJSON(object.prepared) }
+        : isSet(object.mesh)
+        ? { $case: "mesh", value: Mesh.fromJSON(object.mesh) }
+        : isSet(object.barrier)
+        ? { $case: "barrier", value: Barrier.fromJSON(object.barrier) }
+        : isSet(object.proven)
+        ? { $case: "proven", value: Proven.fromJSON(object.proven) }
         : undefined,
     };
   },
@@ -337,6 +630,14 @@ export const SessionRequest: MessageFns<SessionRequest> = {
       obj.progress = Progress.toJSON(message.event.value);
     } else if (message.event?.$case === "result") {
       obj.result = Result.toJSON(message.event.value);
+    } else if (message.event?.$case === "prepared") {
+      obj.prepared = Prepared.toJSON(message.event.value);
+    } else if (message.event?.$case === "mesh") {
+      obj.mesh = Mesh.toJSON(message.event.value);
+    } else if (message.event?.$case === "barrier") {
+      obj.barrier = Barrier.toJSON(message.event.value);
+    } else if (message.event?.$case === "proven") {
+      obj.proven = Proven.toJSON(message.event.value);
     }
     return obj;
   },
@@ -368,6 +669,30 @@ export const SessionRequest: MessageFns<SessionRequest> = {
       case "result": {
         if (object.event?.value !== undefined && object.event?.value !== null) {
           message.event = { $case: "result", value: Result.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "prepared": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "prepared", value: Prepared.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "mesh": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "mesh", value: Mesh.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "barrier": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "barrier", value: Barrier.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "proven": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "proven", value: Proven.fromPartial(object.event.value) };
         }
         break;
       }
@@ -533,6 +858,8 @@ function createBaseHealth(): Health {
     instances: [],
     overlayIp: "",
     nixosVersion: "",
+    revision: "",
+    system: "",
   };
 }
 
@@ -567,6 +894,12 @@ export const Health: MessageFns<Health> = {
     }
     if (message.nixosVersion !== "") {
       writer.uint32(82).string(message.nixosVersion);
+    }
+    if (message.revision !== "") {
+      writer.uint32(90).string(message.revision);
+    }
+    if (message.system !== "") {
+      writer.uint32(98).string(message.system);
     }
     return writer;
   },
@@ -664,6 +997,22 @@ export const Health: MessageFns<Health> = {
             message.nixosVersion = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.revision = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.system = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -722,6 +1071,8 @@ export const Health: MessageFns<Health> = {
         : isSet(object.nixos_version)
         ? globalThis.String(object.nixos_version)
         : "",
+      revision: isSet(object.revision) ? globalThis.String(object.revision) : "",
+      system: isSet(object.system) ? globalThis.String(object.system) : "",
     };
   },
 
@@ -757,6 +1108,12 @@ export const Health: MessageFns<Health> = {
     if (message.nixosVersion !== "") {
       obj.nixosVersion = message.nixosVersion;
     }
+    if (message.revision !== "") {
+      obj.revision = message.revision;
+    }
+    if (message.system !== "") {
+      obj.system = message.system;
+    }
     return obj;
   },
 
@@ -775,6 +1132,8 @@ export const Health: MessageFns<Health> = {
     message.instances = object.instances?.map((e) => InstanceHealth.fromPartial(e)) || [];
     message.overlayIp = object.overlayIp ?? "";
     message.nixosVersion = object.nixosVersion ?? "";
+    message.revision = object.revision ?? "";
+    message.system = object.system ?? "";
     return message;
   },
 };
@@ -913,7 +1272,7 @@ export const InstanceHealth: MessageFns<InstanceHealth> = {
 };
 
 function createBaseProgress(): Progress {
-  return { revision: "", phase: 0, message: "" };
+  return { revision: "", phase: 0, message: "", order: "" };
 }
 
 export const Progress: MessageFns<Progress> = {
@@ -926,6 +1285,9 @@ export const Progress: MessageFns<Progress> = {
     }
     if (message.message !== "") {
       writer.uint32(26).string(message.message);
+    }
+    if (message.order !== "") {
+      writer.uint32(34).string(message.order);
     }
     return writer;
   },
@@ -967,6 +1329,14 @@ export const Progress: MessageFns<Progress> = {
             message.message = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.order = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -984,6 +1354,7 @@ export const Progress: MessageFns<Progress> = {
       revision: isSet(object.revision) ? globalThis.String(object.revision) : "",
       phase: isSet(object.phase) ? phaseFromJSON(object.phase) : 0,
       message: isSet(object.message) ? globalThis.String(object.message) : "",
+      order: isSet(object.order) ? globalThis.String(object.order) : "",
     };
   },
 
@@ -998,6 +1369,9 @@ export const Progress: MessageFns<Progress> = {
     if (message.message !== "") {
       obj.message = message.message;
     }
+    if (message.order !== "") {
+      obj.order = message.order;
+    }
     return obj;
   },
 
@@ -1009,12 +1383,13 @@ export const Progress: MessageFns<Progress> = {
     message.revision = object.revision ?? "";
     message.phase = object.phase ?? 0;
     message.message = object.message ?? "";
+    message.order = object.order ?? "";
     return message;
   },
 };
 
 function createBaseResult(): Result {
-  return { revision: "", outcome: 0, message: "", log: [], system: "", durationMs: 0 };
+  return { revision: "", outcome: 0, message: "", log: [], system: "", durationMs: 0, order: "" };
 }
 
 export const Result: MessageFns<Result> = {
@@ -1036,6 +1411,9 @@ export const Result: MessageFns<Result> = {
     }
     if (message.durationMs !== 0) {
       writer.uint32(48).int64(message.durationMs);
+    }
+    if (message.order !== "") {
+      writer.uint32(58).string(message.order);
     }
     return writer;
   },
@@ -1101,6 +1479,14 @@ export const Result: MessageFns<Result> = {
             message.durationMs = longToNumber(reader.int64());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.order = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1125,6 +1511,7 @@ export const Result: MessageFns<Result> = {
         : isSet(object.duration_ms)
         ? globalThis.Number(object.duration_ms)
         : 0,
+      order: isSet(object.order) ? globalThis.String(object.order) : "",
     };
   },
 
@@ -1148,6 +1535,9 @@ export const Result: MessageFns<Result> = {
     if (message.durationMs !== 0) {
       obj.durationMs = Math.round(message.durationMs);
     }
+    if (message.order !== "") {
+      obj.order = message.order;
+    }
     return obj;
   },
 
@@ -1162,6 +1552,1162 @@ export const Result: MessageFns<Result> = {
     message.log = object.log?.map((e) => e) || [];
     message.system = object.system ?? "";
     message.durationMs = object.durationMs ?? 0;
+    message.order = object.order ?? "";
+    return message;
+  },
+};
+
+function createBasePrepared(): Prepared {
+  return {
+    request: "",
+    revision: "",
+    ok: false,
+    message: "",
+    log: [],
+    system: "",
+    currentSystem: "",
+    changes: undefined,
+    durationMs: 0,
+  };
+}
+
+export const Prepared: MessageFns<Prepared> = {
+  encode(message: Prepared, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.request !== "") {
+      writer.uint32(10).string(message.request);
+    }
+    if (message.revision !== "") {
+      writer.uint32(18).string(message.revision);
+    }
+    if (message.ok !== false) {
+      writer.uint32(24).bool(message.ok);
+    }
+    if (message.message !== "") {
+      writer.uint32(34).string(message.message);
+    }
+    for (const v of message.log) {
+      writer.uint32(42).string(v!);
+    }
+    if (message.system !== "") {
+      writer.uint32(50).string(message.system);
+    }
+    if (message.currentSystem !== "") {
+      writer.uint32(58).string(message.currentSystem);
+    }
+    if (message.changes !== undefined) {
+      Changes.encode(message.changes, writer.uint32(66).fork()).join();
+    }
+    if (message.durationMs !== 0) {
+      writer.uint32(72).int64(message.durationMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Prepared {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePrepared();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.request = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.revision = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ok = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.log.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.system = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.currentSystem = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.changes = Changes.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.durationMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Prepared {
+    return {
+      request: isSet(object.request) ? globalThis.String(object.request) : "",
+      revision: isSet(object.revision) ? globalThis.String(object.revision) : "",
+      ok: isSet(object.ok) ? globalThis.Boolean(object.ok) : false,
+      message: isSet(object.message) ? globalThis.String(object.message) : "",
+      log: globalThis.Array.isArray(object?.log) ? object.log.map((e: any) => globalThis.String(e)) : [],
+      system: isSet(object.system) ? globalThis.String(object.system) : "",
+      currentSystem: isSet(object.currentSystem)
+        ? globalThis.String(object.currentSystem)
+        : isSet(object.current_system)
+        ? globalThis.String(object.current_system)
+        : "",
+      changes: isSet(object.changes) ? Changes.fromJSON(object.changes) : undefined,
+      durationMs: isSet(object.durationMs)
+        ? globalThis.Number(object.durationMs)
+        : isSet(object.duration_ms)
+        ? globalThis.Number(object.duration_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: Prepared): unknown {
+    const obj: any = {};
+    if (message.request !== "") {
+      obj.request = message.request;
+    }
+    if (message.revision !== "") {
+      obj.revision = message.revision;
+    }
+    if (message.ok !== false) {
+      obj.ok = message.ok;
+    }
+    if (message.message !== "") {
+      obj.message = message.message;
+    }
+    if (message.log?.length) {
+      obj.log = message.log;
+    }
+    if (message.system !== "") {
+      obj.system = message.system;
+    }
+    if (message.currentSystem !== "") {
+      obj.currentSystem = message.currentSystem;
+    }
+    if (message.changes !== undefined) {
+      obj.changes = Changes.toJSON(message.changes);
+    }
+    if (message.durationMs !== 0) {
+      obj.durationMs = Math.round(message.durationMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Prepared>): Prepared {
+    return Prepared.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Prepared>): Prepared {
+    const message = createBasePrepared();
+    message.request = object.request ?? "";
+    message.revision = object.revision ?? "";
+    message.ok = object.ok ?? false;
+    message.message = object.message ?? "";
+    message.log = object.log?.map((e) => e) || [];
+    message.system = object.system ?? "";
+    message.currentSystem = object.currentSystem ?? "";
+    message.changes = (object.changes !== undefined && object.changes !== null)
+      ? Changes.fromPartial(object.changes)
+      : undefined;
+    message.durationMs = object.durationMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseChanges(): Changes {
+  return { files: [], stop: [], start: [], restart: [], reload: [], packages: [], apps: [], needsReboot: false };
+}
+
+export const Changes: MessageFns<Changes> = {
+  encode(message: Changes, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.files) {
+      FileChange.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.stop) {
+      writer.uint32(18).string(v!);
+    }
+    for (const v of message.start) {
+      writer.uint32(26).string(v!);
+    }
+    for (const v of message.restart) {
+      writer.uint32(34).string(v!);
+    }
+    for (const v of message.reload) {
+      writer.uint32(42).string(v!);
+    }
+    for (const v of message.packages) {
+      writer.uint32(50).string(v!);
+    }
+    for (const v of message.apps) {
+      AppChange.encode(v!, writer.uint32(58).fork()).join();
+    }
+    if (message.needsReboot !== false) {
+      writer.uint32(64).bool(message.needsReboot);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Changes {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChanges();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.files.push(FileChange.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.stop.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.start.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.restart.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reload.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.packages.push(reader.string());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.apps.push(AppChange.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.needsReboot = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Changes {
+    return {
+      files: globalThis.Array.isArray(object?.files) ? object.files.map((e: any) => FileChange.fromJSON(e)) : [],
+      stop: globalThis.Array.isArray(object?.stop) ? object.stop.map((e: any) => globalThis.String(e)) : [],
+      start: globalThis.Array.isArray(object?.start) ? object.start.map((e: any) => globalThis.String(e)) : [],
+      restart: globalThis.Array.isArray(object?.restart) ? object.restart.map((e: any) => globalThis.String(e)) : [],
+      reload: globalThis.Array.isArray(object?.reload) ? object.reload.map((e: any) => globalThis.String(e)) : [],
+      packages: globalThis.Array.isArray(object?.packages) ? object.packages.map((e: any) => globalThis.String(e)) : [],
+      apps: globalThis.Array.isArray(object?.apps) ? object.apps.map((e: any) => AppChange.fromJSON(e)) : [],
+      needsReboot: isSet(object.needsReboot)
+        ? globalThis.Boolean(object.needsReboot)
+        : isSet(object.needs_reboot)
+        ? globalThis.Boolean(object.needs_reboot)
+        : false,
+    };
+  },
+
+  toJSON(message: Changes): unknown {
+    const obj: any = {};
+    if (message.files?.length) {
+      obj.files = message.files.map((e) => FileChange.toJSON(e));
+    }
+    if (message.stop?.length) {
+      obj.stop = message.stop;
+    }
+    if (message.start?.length) {
+      obj.start = message.start;
+    }
+    if (message.restart?.length) {
+      obj.restart = message.restart;
+    }
+    if (message.reload?.length) {
+      obj.reload = message.reload;
+    }
+    if (message.packages?.length) {
+      obj.packages = message.packages;
+    }
+    if (message.apps?.length) {
+      obj.apps = message.apps.map((e) => AppChange.toJSON(e));
+    }
+    if (message.needsReboot !== false) {
+      obj.needsReboot = message.needsReboot;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Changes>): Changes {
+    return Changes.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Changes>): Changes {
+    const message = createBaseChanges();
+    message.files = object.files?.map((e) => FileChange.fromPartial(e)) || [];
+    message.stop = object.stop?.map((e) => e) || [];
+    message.start = object.start?.map((e) => e) || [];
+    message.restart = object.restart?.map((e) => e) || [];
+    message.reload = object.reload?.map((e) => e) || [];
+    message.packages = object.packages?.map((e) => e) || [];
+    message.apps = object.apps?.map((e) => AppChange.fromPartial(e)) || [];
+    message.needsReboot = object.needsReboot ?? false;
+    return message;
+  },
+};
+
+function createBaseFileChange(): FileChange {
+  return { path: "", change: "" };
+}
+
+export const FileChange: MessageFns<FileChange> = {
+  encode(message: FileChange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.change !== "") {
+      writer.uint32(18).string(message.change);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FileChange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFileChange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.change = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FileChange {
+    return {
+      path: isSet(object.path) ? globalThis.String(object.path) : "",
+      change: isSet(object.change) ? globalThis.String(object.change) : "",
+    };
+  },
+
+  toJSON(message: FileChange): unknown {
+    const obj: any = {};
+    if (message.path !== "") {
+      obj.path = message.path;
+    }
+    if (message.change !== "") {
+      obj.change = message.change;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FileChange>): FileChange {
+    return FileChange.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FileChange>): FileChange {
+    const message = createBaseFileChange();
+    message.path = object.path ?? "";
+    message.change = object.change ?? "";
+    return message;
+  },
+};
+
+function createBaseAppChange(): AppChange {
+  return { group: "", app: "", action: "", fromVersion: "", toVersion: "", minHealthy: 0 };
+}
+
+export const AppChange: MessageFns<AppChange> = {
+  encode(message: AppChange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.group !== "") {
+      writer.uint32(10).string(message.group);
+    }
+    if (message.app !== "") {
+      writer.uint32(18).string(message.app);
+    }
+    if (message.action !== "") {
+      writer.uint32(26).string(message.action);
+    }
+    if (message.fromVersion !== "") {
+      writer.uint32(34).string(message.fromVersion);
+    }
+    if (message.toVersion !== "") {
+      writer.uint32(42).string(message.toVersion);
+    }
+    if (message.minHealthy !== 0) {
+      writer.uint32(48).int32(message.minHealthy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AppChange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAppChange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.app = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.action = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.fromVersion = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.toVersion = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.minHealthy = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AppChange {
+    return {
+      group: isSet(object.group) ? globalThis.String(object.group) : "",
+      app: isSet(object.app) ? globalThis.String(object.app) : "",
+      action: isSet(object.action) ? globalThis.String(object.action) : "",
+      fromVersion: isSet(object.fromVersion)
+        ? globalThis.String(object.fromVersion)
+        : isSet(object.from_version)
+        ? globalThis.String(object.from_version)
+        : "",
+      toVersion: isSet(object.toVersion)
+        ? globalThis.String(object.toVersion)
+        : isSet(object.to_version)
+        ? globalThis.String(object.to_version)
+        : "",
+      minHealthy: isSet(object.minHealthy)
+        ? globalThis.Number(object.minHealthy)
+        : isSet(object.min_healthy)
+        ? globalThis.Number(object.min_healthy)
+        : 0,
+    };
+  },
+
+  toJSON(message: AppChange): unknown {
+    const obj: any = {};
+    if (message.group !== "") {
+      obj.group = message.group;
+    }
+    if (message.app !== "") {
+      obj.app = message.app;
+    }
+    if (message.action !== "") {
+      obj.action = message.action;
+    }
+    if (message.fromVersion !== "") {
+      obj.fromVersion = message.fromVersion;
+    }
+    if (message.toVersion !== "") {
+      obj.toVersion = message.toVersion;
+    }
+    if (message.minHealthy !== 0) {
+      obj.minHealthy = Math.round(message.minHealthy);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AppChange>): AppChange {
+    return AppChange.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AppChange>): AppChange {
+    const message = createBaseAppChange();
+    message.group = object.group ?? "";
+    message.app = object.app ?? "";
+    message.action = object.action ?? "";
+    message.fromVersion = object.fromVersion ?? "";
+    message.toVersion = object.toVersion ?? "";
+    message.minHealthy = object.minHealthy ?? 0;
+    return message;
+  },
+};
+
+function createBaseMesh(): Mesh {
+  return { servers: [], readable: false };
+}
+
+export const Mesh: MessageFns<Mesh> = {
+  encode(message: Mesh, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.servers) {
+      MeshServer.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.readable !== false) {
+      writer.uint32(16).bool(message.readable);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Mesh {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMesh();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.servers.push(MeshServer.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.readable = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Mesh {
+    return {
+      servers: globalThis.Array.isArray(object?.servers) ? object.servers.map((e: any) => MeshServer.fromJSON(e)) : [],
+      readable: isSet(object.readable) ? globalThis.Boolean(object.readable) : false,
+    };
+  },
+
+  toJSON(message: Mesh): unknown {
+    const obj: any = {};
+    if (message.servers?.length) {
+      obj.servers = message.servers.map((e) => MeshServer.toJSON(e));
+    }
+    if (message.readable !== false) {
+      obj.readable = message.readable;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Mesh>): Mesh {
+    return Mesh.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Mesh>): Mesh {
+    const message = createBaseMesh();
+    message.servers = object.servers?.map((e) => MeshServer.fromPartial(e)) || [];
+    message.readable = object.readable ?? false;
+    return message;
+  },
+};
+
+function createBaseMeshServer(): MeshServer {
+  return { backend: "", server: "", address: "", up: false };
+}
+
+export const MeshServer: MessageFns<MeshServer> = {
+  encode(message: MeshServer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.backend !== "") {
+      writer.uint32(10).string(message.backend);
+    }
+    if (message.server !== "") {
+      writer.uint32(18).string(message.server);
+    }
+    if (message.address !== "") {
+      writer.uint32(26).string(message.address);
+    }
+    if (message.up !== false) {
+      writer.uint32(32).bool(message.up);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MeshServer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMeshServer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.backend = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.server = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.up = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MeshServer {
+    return {
+      backend: isSet(object.backend) ? globalThis.String(object.backend) : "",
+      server: isSet(object.server) ? globalThis.String(object.server) : "",
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      up: isSet(object.up) ? globalThis.Boolean(object.up) : false,
+    };
+  },
+
+  toJSON(message: MeshServer): unknown {
+    const obj: any = {};
+    if (message.backend !== "") {
+      obj.backend = message.backend;
+    }
+    if (message.server !== "") {
+      obj.server = message.server;
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    if (message.up !== false) {
+      obj.up = message.up;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MeshServer>): MeshServer {
+    return MeshServer.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MeshServer>): MeshServer {
+    const message = createBaseMeshServer();
+    message.backend = object.backend ?? "";
+    message.server = object.server ?? "";
+    message.address = object.address ?? "";
+    message.up = object.up ?? false;
+    return message;
+  },
+};
+
+function createBaseBarrier(): Barrier {
+  return { order: "", kind: 0, instances: [] };
+}
+
+export const Barrier: MessageFns<Barrier> = {
+  encode(message: Barrier, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.order !== "") {
+      writer.uint32(10).string(message.order);
+    }
+    if (message.kind !== 0) {
+      writer.uint32(16).int32(message.kind);
+    }
+    for (const v of message.instances) {
+      InstanceRef.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Barrier {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBarrier();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.order = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.instances.push(InstanceRef.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Barrier {
+    return {
+      order: isSet(object.order) ? globalThis.String(object.order) : "",
+      kind: isSet(object.kind) ? barrierKindFromJSON(object.kind) : 0,
+      instances: globalThis.Array.isArray(object?.instances)
+        ? object.instances.map((e: any) => InstanceRef.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: Barrier): unknown {
+    const obj: any = {};
+    if (message.order !== "") {
+      obj.order = message.order;
+    }
+    if (message.kind !== 0) {
+      obj.kind = barrierKindToJSON(message.kind);
+    }
+    if (message.instances?.length) {
+      obj.instances = message.instances.map((e) => InstanceRef.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Barrier>): Barrier {
+    return Barrier.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Barrier>): Barrier {
+    const message = createBaseBarrier();
+    message.order = object.order ?? "";
+    message.kind = object.kind ?? 0;
+    message.instances = object.instances?.map((e) => InstanceRef.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseInstanceRef(): InstanceRef {
+  return { group: "", app: "", id: "", address: "" };
+}
+
+export const InstanceRef: MessageFns<InstanceRef> = {
+  encode(message: InstanceRef, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.group !== "") {
+      writer.uint32(10).string(message.group);
+    }
+    if (message.app !== "") {
+      writer.uint32(18).string(message.app);
+    }
+    if (message.id !== "") {
+      writer.uint32(26).string(message.id);
+    }
+    if (message.address !== "") {
+      writer.uint32(34).string(message.address);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InstanceRef {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInstanceRef();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.app = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): InstanceRef {
+    return {
+      group: isSet(object.group) ? globalThis.String(object.group) : "",
+      app: isSet(object.app) ? globalThis.String(object.app) : "",
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+    };
+  },
+
+  toJSON(message: InstanceRef): unknown {
+    const obj: any = {};
+    if (message.group !== "") {
+      obj.group = message.group;
+    }
+    if (message.app !== "") {
+      obj.app = message.app;
+    }
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<InstanceRef>): InstanceRef {
+    return InstanceRef.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<InstanceRef>): InstanceRef {
+    const message = createBaseInstanceRef();
+    message.group = object.group ?? "";
+    message.app = object.app ?? "";
+    message.id = object.id ?? "";
+    message.address = object.address ?? "";
+    return message;
+  },
+};
+
+function createBaseProven(): Proven {
+  return { order: "", nonce: "" };
+}
+
+export const Proven: MessageFns<Proven> = {
+  encode(message: Proven, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.order !== "") {
+      writer.uint32(10).string(message.order);
+    }
+    if (message.nonce !== "") {
+      writer.uint32(18).string(message.nonce);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Proven {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProven();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.order = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nonce = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Proven {
+    return {
+      order: isSet(object.order) ? globalThis.String(object.order) : "",
+      nonce: isSet(object.nonce) ? globalThis.String(object.nonce) : "",
+    };
+  },
+
+  toJSON(message: Proven): unknown {
+    const obj: any = {};
+    if (message.order !== "") {
+      obj.order = message.order;
+    }
+    if (message.nonce !== "") {
+      obj.nonce = message.nonce;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Proven>): Proven {
+    return Proven.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Proven>): Proven {
+    const message = createBaseProven();
+    message.order = object.order ?? "";
+    message.nonce = object.nonce ?? "";
     return message;
   },
 };
@@ -1178,6 +2724,15 @@ export const SessionResponse: MessageFns<SessionResponse> = {
         break;
       case "desired":
         Desired.encode(message.command.value, writer.uint32(18).fork()).join();
+        break;
+      case "prepare":
+        Prepare.encode(message.command.value, writer.uint32(26).fork()).join();
+        break;
+      case "barrierReply":
+        BarrierReply.encode(message.command.value, writer.uint32(34).fork()).join();
+        break;
+      case "confirm":
+        Confirm.encode(message.command.value, writer.uint32(42).fork()).join();
         break;
     }
     return writer;
@@ -1212,6 +2767,30 @@ export const SessionResponse: MessageFns<SessionResponse> = {
             message.command = { $case: "desired", value: Desired.decode(reader, reader.uint32()) };
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.command = { $case: "prepare", value: Prepare.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.command = { $case: "barrierReply", value: BarrierReply.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.command = { $case: "confirm", value: Confirm.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1230,6 +2809,14 @@ export const SessionResponse: MessageFns<SessionResponse> = {
         ? { $case: "welcome", value: Welcome.fromJSON(object.welcome) }
         : isSet(object.desired)
         ? { $case: "desired", value: Desired.fromJSON(object.desired) }
+        : isSet(object.prepare)
+        ? { $case: "prepare", value: Prepare.fromJSON(object.prepare) }
+        : isSet(object.barrierReply)
+        ? { $case: "barrierReply", value: BarrierReply.fromJSON(object.barrierReply) }
+        : isSet(object.barrier_reply)
+        ? { $case: "barrierReply", value: BarrierReply.fromJSON(object.barrier_reply) }
+        : isSet(object.confirm)
+        ? { $case: "confirm", value: Confirm.fromJSON(object.confirm) }
         : undefined,
     };
   },
@@ -1240,6 +2827,12 @@ export const SessionResponse: MessageFns<SessionResponse> = {
       obj.welcome = Welcome.toJSON(message.command.value);
     } else if (message.command?.$case === "desired") {
       obj.desired = Desired.toJSON(message.command.value);
+    } else if (message.command?.$case === "prepare") {
+      obj.prepare = Prepare.toJSON(message.command.value);
+    } else if (message.command?.$case === "barrierReply") {
+      obj.barrierReply = BarrierReply.toJSON(message.command.value);
+    } else if (message.command?.$case === "confirm") {
+      obj.confirm = Confirm.toJSON(message.command.value);
     }
     return obj;
   },
@@ -1259,6 +2852,24 @@ export const SessionResponse: MessageFns<SessionResponse> = {
       case "desired": {
         if (object.command?.value !== undefined && object.command?.value !== null) {
           message.command = { $case: "desired", value: Desired.fromPartial(object.command.value) };
+        }
+        break;
+      }
+      case "prepare": {
+        if (object.command?.value !== undefined && object.command?.value !== null) {
+          message.command = { $case: "prepare", value: Prepare.fromPartial(object.command.value) };
+        }
+        break;
+      }
+      case "barrierReply": {
+        if (object.command?.value !== undefined && object.command?.value !== null) {
+          message.command = { $case: "barrierReply", value: BarrierReply.fromPartial(object.command.value) };
+        }
+        break;
+      }
+      case "confirm": {
+        if (object.command?.value !== undefined && object.command?.value !== null) {
+          message.command = { $case: "confirm", value: Confirm.fromPartial(object.command.value) };
         }
         break;
       }
@@ -1357,13 +2968,25 @@ export const Welcome: MessageFns<Welcome> = {
 };
 
 function createBaseDesired(): Desired {
-  return { manifest: undefined };
+  return { manifest: undefined, order: "", token: 0, change: 0, options: undefined };
 }
 
 export const Desired: MessageFns<Desired> = {
   encode(message: Desired, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.manifest !== undefined) {
       Manifest.encode(message.manifest, writer.uint32(10).fork()).join();
+    }
+    if (message.order !== "") {
+      writer.uint32(18).string(message.order);
+    }
+    if (message.token !== 0) {
+      writer.uint32(24).int64(message.token);
+    }
+    if (message.change !== 0) {
+      writer.uint32(32).int64(message.change);
+    }
+    if (message.options !== undefined) {
+      ApplyOptions.encode(message.options, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -1389,6 +3012,38 @@ export const Desired: MessageFns<Desired> = {
             message.manifest = Manifest.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.order = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.token = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.change = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.options = ApplyOptions.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1402,13 +3057,31 @@ export const Desired: MessageFns<Desired> = {
   },
 
   fromJSON(object: any): Desired {
-    return { manifest: isSet(object.manifest) ? Manifest.fromJSON(object.manifest) : undefined };
+    return {
+      manifest: isSet(object.manifest) ? Manifest.fromJSON(object.manifest) : undefined,
+      order: isSet(object.order) ? globalThis.String(object.order) : "",
+      token: isSet(object.token) ? globalThis.Number(object.token) : 0,
+      change: isSet(object.change) ? globalThis.Number(object.change) : 0,
+      options: isSet(object.options) ? ApplyOptions.fromJSON(object.options) : undefined,
+    };
   },
 
   toJSON(message: Desired): unknown {
     const obj: any = {};
     if (message.manifest !== undefined) {
       obj.manifest = Manifest.toJSON(message.manifest);
+    }
+    if (message.order !== "") {
+      obj.order = message.order;
+    }
+    if (message.token !== 0) {
+      obj.token = Math.round(message.token);
+    }
+    if (message.change !== 0) {
+      obj.change = Math.round(message.change);
+    }
+    if (message.options !== undefined) {
+      obj.options = ApplyOptions.toJSON(message.options);
     }
     return obj;
   },
@@ -1421,6 +3094,470 @@ export const Desired: MessageFns<Desired> = {
     message.manifest = (object.manifest !== undefined && object.manifest !== null)
       ? Manifest.fromPartial(object.manifest)
       : undefined;
+    message.order = object.order ?? "";
+    message.token = object.token ?? 0;
+    message.change = object.change ?? 0;
+    message.options = (object.options !== undefined && object.options !== null)
+      ? ApplyOptions.fromPartial(object.options)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseApplyOptions(): ApplyOptions {
+  return { drainAckMs: 0, drainMs: 0, settleMs: 0, confirmMs: 0, routeMs: 0, force: false };
+}
+
+export const ApplyOptions: MessageFns<ApplyOptions> = {
+  encode(message: ApplyOptions, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.drainAckMs !== 0) {
+      writer.uint32(8).uint32(message.drainAckMs);
+    }
+    if (message.drainMs !== 0) {
+      writer.uint32(16).uint32(message.drainMs);
+    }
+    if (message.settleMs !== 0) {
+      writer.uint32(24).uint32(message.settleMs);
+    }
+    if (message.confirmMs !== 0) {
+      writer.uint32(32).uint32(message.confirmMs);
+    }
+    if (message.routeMs !== 0) {
+      writer.uint32(40).uint32(message.routeMs);
+    }
+    if (message.force !== false) {
+      writer.uint32(48).bool(message.force);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApplyOptions {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApplyOptions();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.drainAckMs = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.drainMs = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.settleMs = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.confirmMs = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.routeMs = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.force = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ApplyOptions {
+    return {
+      drainAckMs: isSet(object.drainAckMs)
+        ? globalThis.Number(object.drainAckMs)
+        : isSet(object.drain_ack_ms)
+        ? globalThis.Number(object.drain_ack_ms)
+        : 0,
+      drainMs: isSet(object.drainMs)
+        ? globalThis.Number(object.drainMs)
+        : isSet(object.drain_ms)
+        ? globalThis.Number(object.drain_ms)
+        : 0,
+      settleMs: isSet(object.settleMs)
+        ? globalThis.Number(object.settleMs)
+        : isSet(object.settle_ms)
+        ? globalThis.Number(object.settle_ms)
+        : 0,
+      confirmMs: isSet(object.confirmMs)
+        ? globalThis.Number(object.confirmMs)
+        : isSet(object.confirm_ms)
+        ? globalThis.Number(object.confirm_ms)
+        : 0,
+      routeMs: isSet(object.routeMs)
+        ? globalThis.Number(object.routeMs)
+        : isSet(object.route_ms)
+        ? globalThis.Number(object.route_ms)
+        : 0,
+      force: isSet(object.force) ? globalThis.Boolean(object.force) : false,
+    };
+  },
+
+  toJSON(message: ApplyOptions): unknown {
+    const obj: any = {};
+    if (message.drainAckMs !== 0) {
+      obj.drainAckMs = Math.round(message.drainAckMs);
+    }
+    if (message.drainMs !== 0) {
+      obj.drainMs = Math.round(message.drainMs);
+    }
+    if (message.settleMs !== 0) {
+      obj.settleMs = Math.round(message.settleMs);
+    }
+    if (message.confirmMs !== 0) {
+      obj.confirmMs = Math.round(message.confirmMs);
+    }
+    if (message.routeMs !== 0) {
+      obj.routeMs = Math.round(message.routeMs);
+    }
+    if (message.force !== false) {
+      obj.force = message.force;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ApplyOptions>): ApplyOptions {
+    return ApplyOptions.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ApplyOptions>): ApplyOptions {
+    const message = createBaseApplyOptions();
+    message.drainAckMs = object.drainAckMs ?? 0;
+    message.drainMs = object.drainMs ?? 0;
+    message.settleMs = object.settleMs ?? 0;
+    message.confirmMs = object.confirmMs ?? 0;
+    message.routeMs = object.routeMs ?? 0;
+    message.force = object.force ?? false;
+    return message;
+  },
+};
+
+function createBasePrepare(): Prepare {
+  return { request: "", manifest: undefined };
+}
+
+export const Prepare: MessageFns<Prepare> = {
+  encode(message: Prepare, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.request !== "") {
+      writer.uint32(10).string(message.request);
+    }
+    if (message.manifest !== undefined) {
+      Manifest.encode(message.manifest, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Prepare {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePrepare();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.request = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.manifest = Manifest.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Prepare {
+    return {
+      request: isSet(object.request) ? globalThis.String(object.request) : "",
+      manifest: isSet(object.manifest) ? Manifest.fromJSON(object.manifest) : undefined,
+    };
+  },
+
+  toJSON(message: Prepare): unknown {
+    const obj: any = {};
+    if (message.request !== "") {
+      obj.request = message.request;
+    }
+    if (message.manifest !== undefined) {
+      obj.manifest = Manifest.toJSON(message.manifest);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Prepare>): Prepare {
+    return Prepare.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Prepare>): Prepare {
+    const message = createBasePrepare();
+    message.request = object.request ?? "";
+    message.manifest = (object.manifest !== undefined && object.manifest !== null)
+      ? Manifest.fromPartial(object.manifest)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseBarrierReply(): BarrierReply {
+  return { order: "", kind: 0, reached: false, waiting: [] };
+}
+
+export const BarrierReply: MessageFns<BarrierReply> = {
+  encode(message: BarrierReply, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.order !== "") {
+      writer.uint32(10).string(message.order);
+    }
+    if (message.kind !== 0) {
+      writer.uint32(16).int32(message.kind);
+    }
+    if (message.reached !== false) {
+      writer.uint32(24).bool(message.reached);
+    }
+    for (const v of message.waiting) {
+      writer.uint32(34).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BarrierReply {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBarrierReply();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.order = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.reached = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.waiting.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BarrierReply {
+    return {
+      order: isSet(object.order) ? globalThis.String(object.order) : "",
+      kind: isSet(object.kind) ? barrierKindFromJSON(object.kind) : 0,
+      reached: isSet(object.reached) ? globalThis.Boolean(object.reached) : false,
+      waiting: globalThis.Array.isArray(object?.waiting) ? object.waiting.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: BarrierReply): unknown {
+    const obj: any = {};
+    if (message.order !== "") {
+      obj.order = message.order;
+    }
+    if (message.kind !== 0) {
+      obj.kind = barrierKindToJSON(message.kind);
+    }
+    if (message.reached !== false) {
+      obj.reached = message.reached;
+    }
+    if (message.waiting?.length) {
+      obj.waiting = message.waiting;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BarrierReply>): BarrierReply {
+    return BarrierReply.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BarrierReply>): BarrierReply {
+    const message = createBaseBarrierReply();
+    message.order = object.order ?? "";
+    message.kind = object.kind ?? 0;
+    message.reached = object.reached ?? false;
+    message.waiting = object.waiting?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseConfirm(): Confirm {
+  return { order: "", nonce: "" };
+}
+
+export const Confirm: MessageFns<Confirm> = {
+  encode(message: Confirm, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.order !== "") {
+      writer.uint32(10).string(message.order);
+    }
+    if (message.nonce !== "") {
+      writer.uint32(18).string(message.nonce);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Confirm {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConfirm();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.order = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nonce = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Confirm {
+    return {
+      order: isSet(object.order) ? globalThis.String(object.order) : "",
+      nonce: isSet(object.nonce) ? globalThis.String(object.nonce) : "",
+    };
+  },
+
+  toJSON(message: Confirm): unknown {
+    const obj: any = {};
+    if (message.order !== "") {
+      obj.order = message.order;
+    }
+    if (message.nonce !== "") {
+      obj.nonce = message.nonce;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Confirm>): Confirm {
+    return Confirm.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Confirm>): Confirm {
+    const message = createBaseConfirm();
+    message.order = object.order ?? "";
+    message.nonce = object.nonce ?? "";
     return message;
   },
 };
@@ -1614,7 +3751,7 @@ export const AgentServiceService = {
     responseSerialize: (value: SessionResponse): Buffer => Buffer.from(SessionResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SessionResponse => SessionResponse.decode(value),
   },
-  /** Sends the blobs of the caller's desired revision that it names; NOT_FOUND for one the controller lacks. */
+  /** Sends the blobs that the caller names of its desired revision or of the one it shall prepare; NOT_FOUND for another. */
   fetchBlobs: {
     path: "/nixinfra.v1.AgentService/FetchBlobs" as const,
     requestStream: false as const,
@@ -1632,7 +3769,7 @@ export interface AgentServiceServer extends UntypedServiceImplementation {
    * A second Session of the same node ends the first.
    */
   session: handleBidiStreamingCall<SessionRequest, SessionResponse>;
-  /** Sends the blobs of the caller's desired revision that it names; NOT_FOUND for one the controller lacks. */
+  /** Sends the blobs that the caller names of its desired revision or of the one it shall prepare; NOT_FOUND for another. */
   fetchBlobs: handleServerStreamingCall<FetchBlobsRequest, FetchBlobsResponse>;
 }
 
@@ -1644,7 +3781,7 @@ export interface AgentServiceClient extends Client {
   session(): ClientDuplexStream<SessionRequest, SessionResponse>;
   session(options: Partial<CallOptions>): ClientDuplexStream<SessionRequest, SessionResponse>;
   session(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<SessionRequest, SessionResponse>;
-  /** Sends the blobs of the caller's desired revision that it names; NOT_FOUND for one the controller lacks. */
+  /** Sends the blobs that the caller names of its desired revision or of the one it shall prepare; NOT_FOUND for another. */
   fetchBlobs(request: FetchBlobsRequest, options?: Partial<CallOptions>): ClientReadableStream<FetchBlobsResponse>;
   fetchBlobs(
     request: FetchBlobsRequest,

@@ -38,6 +38,8 @@ export interface GetStatusResponse {
   nodes: NodeState[];
   apps: AppState[];
   etcd: EtcdMember[];
+  /** Controller that leads rollouts; empty while nobody does. */
+  leader: string;
 }
 
 export interface NodeState {
@@ -103,20 +105,91 @@ export interface PutBlobsResponse {
   stored: number;
 }
 
-export interface SetDesiredRequest {
+export interface PlanRolloutRequest {
+  targets: RolloutTarget[];
+  /** JSON of RolloutOptions (controller/rollout/options.ts). */
+  options: string;
+  /** Shown to whoever finds the lock: who asks (user@host) and why. */
+  who: string;
+  why: string;
+}
+
+export interface RolloutTarget {
   node: string;
+  /** control | cluster | ingress */
+  kind: string;
+  /** Groups of cluster.yaml: nodes that share one are not moved at the same time beyond max_unavailable. */
+  services: string[];
   manifest: Manifest | undefined;
 }
 
-export interface SetDesiredResponse {
+export interface PlanRolloutResponse {
+  step: { $case: "progress"; value: PlanProgress } | //
+  /** JSON of Rollout (controller/rollout/rollout.ts), in the state planned; without nodes when nothing has to change. */
+  { $case: "rollout"; value: string } | undefined;
 }
 
-export interface WatchNodeRequest {
+export interface PlanProgress {
   node: string;
+  message: string;
 }
 
-export interface WatchNodeResponse {
-  state: NodeState | undefined;
+export interface StartRolloutRequest {
+  id: string;
+}
+
+export interface StartRolloutResponse {
+}
+
+export interface WatchRolloutRequest {
+  /** Empty: the one that runs, else the newest. */
+  id: string;
+}
+
+export interface WatchRolloutResponse {
+  /** JSON of Rollout. */
+  rollout: string;
+  /** What the nodes that hold an order do now. */
+  nodes: NodeProgress[];
+  /** Controller that leads; empty while nobody does. */
+  leader: string;
+}
+
+export interface NodeProgress {
+  node: string;
+  connected: boolean;
+  progress: Progress | undefined;
+}
+
+export interface ListRolloutsRequest {
+}
+
+export interface ListRolloutsResponse {
+  /** JSON of Rollout each. */
+  rollouts: string[];
+}
+
+export interface SteerRolloutRequest {
+  id: string;
+  /** abort | resume */
+  action: string;
+  /** abort only: leave the nodes that were moved where they are. */
+  noUndo: boolean;
+  who: string;
+}
+
+export interface SteerRolloutResponse {
+}
+
+export interface PlanUndoRequest {
+  id: string;
+  who: string;
+  why: string;
+}
+
+export interface PlanUndoResponse {
+  /** JSON of Rollout, in the state planned. */
+  rollout: string;
 }
 
 export interface RegisterNodeRequest {
@@ -200,7 +273,7 @@ export const GetStatusRequest: MessageFns<GetStatusRequest> = {
 };
 
 function createBaseGetStatusResponse(): GetStatusResponse {
-  return { cluster: "", controller: "", nodes: [], apps: [], etcd: [] };
+  return { cluster: "", controller: "", nodes: [], apps: [], etcd: [], leader: "" };
 }
 
 export const GetStatusResponse: MessageFns<GetStatusResponse> = {
@@ -219,6 +292,9 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     }
     for (const v of message.etcd) {
       EtcdMember.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.leader !== "") {
+      writer.uint32(50).string(message.leader);
     }
     return writer;
   },
@@ -276,6 +352,14 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
             message.etcd.push(EtcdMember.decode(reader, reader.uint32()));
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.leader = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -295,6 +379,7 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
       nodes: globalThis.Array.isArray(object?.nodes) ? object.nodes.map((e: any) => NodeState.fromJSON(e)) : [],
       apps: globalThis.Array.isArray(object?.apps) ? object.apps.map((e: any) => AppState.fromJSON(e)) : [],
       etcd: globalThis.Array.isArray(object?.etcd) ? object.etcd.map((e: any) => EtcdMember.fromJSON(e)) : [],
+      leader: isSet(object.leader) ? globalThis.String(object.leader) : "",
     };
   },
 
@@ -315,6 +400,9 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     if (message.etcd?.length) {
       obj.etcd = message.etcd.map((e) => EtcdMember.toJSON(e));
     }
+    if (message.leader !== "") {
+      obj.leader = message.leader;
+    }
     return obj;
   },
 
@@ -328,6 +416,7 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     message.nodes = object.nodes?.map((e) => NodeState.fromPartial(e)) || [];
     message.apps = object.apps?.map((e) => AppState.fromPartial(e)) || [];
     message.etcd = object.etcd?.map((e) => EtcdMember.fromPartial(e)) || [];
+    message.leader = object.leader ?? "";
     return message;
   },
 };
@@ -1268,22 +1357,28 @@ export const PutBlobsResponse: MessageFns<PutBlobsResponse> = {
   },
 };
 
-function createBaseSetDesiredRequest(): SetDesiredRequest {
-  return { node: "", manifest: undefined };
+function createBasePlanRolloutRequest(): PlanRolloutRequest {
+  return { targets: [], options: "", who: "", why: "" };
 }
 
-export const SetDesiredRequest: MessageFns<SetDesiredRequest> = {
-  encode(message: SetDesiredRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.node !== "") {
-      writer.uint32(10).string(message.node);
+export const PlanRolloutRequest: MessageFns<PlanRolloutRequest> = {
+  encode(message: PlanRolloutRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.targets) {
+      RolloutTarget.encode(v!, writer.uint32(10).fork()).join();
     }
-    if (message.manifest !== undefined) {
-      Manifest.encode(message.manifest, writer.uint32(18).fork()).join();
+    if (message.options !== "") {
+      writer.uint32(18).string(message.options);
+    }
+    if (message.who !== "") {
+      writer.uint32(26).string(message.who);
+    }
+    if (message.why !== "") {
+      writer.uint32(34).string(message.why);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): SetDesiredRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): PlanRolloutRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1292,7 +1387,126 @@ export const SetDesiredRequest: MessageFns<SetDesiredRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseSetDesiredRequest();
+      const message = createBasePlanRolloutRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.targets.push(RolloutTarget.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.options = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.who = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PlanRolloutRequest {
+    return {
+      targets: globalThis.Array.isArray(object?.targets)
+        ? object.targets.map((e: any) => RolloutTarget.fromJSON(e))
+        : [],
+      options: isSet(object.options) ? globalThis.String(object.options) : "",
+      who: isSet(object.who) ? globalThis.String(object.who) : "",
+      why: isSet(object.why) ? globalThis.String(object.why) : "",
+    };
+  },
+
+  toJSON(message: PlanRolloutRequest): unknown {
+    const obj: any = {};
+    if (message.targets?.length) {
+      obj.targets = message.targets.map((e) => RolloutTarget.toJSON(e));
+    }
+    if (message.options !== "") {
+      obj.options = message.options;
+    }
+    if (message.who !== "") {
+      obj.who = message.who;
+    }
+    if (message.why !== "") {
+      obj.why = message.why;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PlanRolloutRequest>): PlanRolloutRequest {
+    return PlanRolloutRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PlanRolloutRequest>): PlanRolloutRequest {
+    const message = createBasePlanRolloutRequest();
+    message.targets = object.targets?.map((e) => RolloutTarget.fromPartial(e)) || [];
+    message.options = object.options ?? "";
+    message.who = object.who ?? "";
+    message.why = object.why ?? "";
+    return message;
+  },
+};
+
+function createBaseRolloutTarget(): RolloutTarget {
+  return { node: "", kind: "", services: [], manifest: undefined };
+}
+
+export const RolloutTarget: MessageFns<RolloutTarget> = {
+  encode(message: RolloutTarget, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.node !== "") {
+      writer.uint32(10).string(message.node);
+    }
+    if (message.kind !== "") {
+      writer.uint32(18).string(message.kind);
+    }
+    for (const v of message.services) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.manifest !== undefined) {
+      Manifest.encode(message.manifest, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RolloutTarget {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRolloutTarget();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1306,6 +1520,22 @@ export const SetDesiredRequest: MessageFns<SetDesiredRequest> = {
           }
           case 2: {
             if (tag !== 18) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.services.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
               break;
             }
 
@@ -1324,17 +1554,25 @@ export const SetDesiredRequest: MessageFns<SetDesiredRequest> = {
     }
   },
 
-  fromJSON(object: any): SetDesiredRequest {
+  fromJSON(object: any): RolloutTarget {
     return {
       node: isSet(object.node) ? globalThis.String(object.node) : "",
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      services: globalThis.Array.isArray(object?.services) ? object.services.map((e: any) => globalThis.String(e)) : [],
       manifest: isSet(object.manifest) ? Manifest.fromJSON(object.manifest) : undefined,
     };
   },
 
-  toJSON(message: SetDesiredRequest): unknown {
+  toJSON(message: RolloutTarget): unknown {
     const obj: any = {};
     if (message.node !== "") {
       obj.node = message.node;
+    }
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.services?.length) {
+      obj.services = message.services;
     }
     if (message.manifest !== undefined) {
       obj.manifest = Manifest.toJSON(message.manifest);
@@ -1342,12 +1580,14 @@ export const SetDesiredRequest: MessageFns<SetDesiredRequest> = {
     return obj;
   },
 
-  create(base?: DeepPartial<SetDesiredRequest>): SetDesiredRequest {
-    return SetDesiredRequest.fromPartial(base ?? {});
+  create(base?: DeepPartial<RolloutTarget>): RolloutTarget {
+    return RolloutTarget.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<SetDesiredRequest>): SetDesiredRequest {
-    const message = createBaseSetDesiredRequest();
+  fromPartial(object: DeepPartial<RolloutTarget>): RolloutTarget {
+    const message = createBaseRolloutTarget();
     message.node = object.node ?? "";
+    message.kind = object.kind ?? "";
+    message.services = object.services?.map((e) => e) || [];
     message.manifest = (object.manifest !== undefined && object.manifest !== null)
       ? Manifest.fromPartial(object.manifest)
       : undefined;
@@ -1355,16 +1595,24 @@ export const SetDesiredRequest: MessageFns<SetDesiredRequest> = {
   },
 };
 
-function createBaseSetDesiredResponse(): SetDesiredResponse {
-  return {};
+function createBasePlanRolloutResponse(): PlanRolloutResponse {
+  return { step: undefined };
 }
 
-export const SetDesiredResponse: MessageFns<SetDesiredResponse> = {
-  encode(_: SetDesiredResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const PlanRolloutResponse: MessageFns<PlanRolloutResponse> = {
+  encode(message: PlanRolloutResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.step?.$case) {
+      case "progress":
+        PlanProgress.encode(message.step.value, writer.uint32(10).fork()).join();
+        break;
+      case "rollout":
+        writer.uint32(18).string(message.step.value);
+        break;
+    }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): SetDesiredResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): PlanRolloutResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1373,10 +1621,26 @@ export const SetDesiredResponse: MessageFns<SetDesiredResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseSetDesiredResponse();
+      const message = createBasePlanRolloutResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.step = { $case: "progress", value: PlanProgress.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.step = { $case: "rollout", value: reader.string() };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1389,37 +1653,65 @@ export const SetDesiredResponse: MessageFns<SetDesiredResponse> = {
     }
   },
 
-  fromJSON(_: any): SetDesiredResponse {
-    return {};
+  fromJSON(object: any): PlanRolloutResponse {
+    return {
+      step: isSet(object.progress)
+        ? { $case: "progress", value: PlanProgress.fromJSON(object.progress) }
+        : isSet(object.rollout)
+        ? { $case: "rollout", value: globalThis.String(object.rollout) }
+        : undefined,
+    };
   },
 
-  toJSON(_: SetDesiredResponse): unknown {
+  toJSON(message: PlanRolloutResponse): unknown {
     const obj: any = {};
+    if (message.step?.$case === "progress") {
+      obj.progress = PlanProgress.toJSON(message.step.value);
+    } else if (message.step?.$case === "rollout") {
+      obj.rollout = message.step.value;
+    }
     return obj;
   },
 
-  create(base?: DeepPartial<SetDesiredResponse>): SetDesiredResponse {
-    return SetDesiredResponse.fromPartial(base ?? {});
+  create(base?: DeepPartial<PlanRolloutResponse>): PlanRolloutResponse {
+    return PlanRolloutResponse.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<SetDesiredResponse>): SetDesiredResponse {
-    const message = createBaseSetDesiredResponse();
+  fromPartial(object: DeepPartial<PlanRolloutResponse>): PlanRolloutResponse {
+    const message = createBasePlanRolloutResponse();
+    switch (object.step?.$case) {
+      case "progress": {
+        if (object.step?.value !== undefined && object.step?.value !== null) {
+          message.step = { $case: "progress", value: PlanProgress.fromPartial(object.step.value) };
+        }
+        break;
+      }
+      case "rollout": {
+        if (object.step?.value !== undefined && object.step?.value !== null) {
+          message.step = { $case: "rollout", value: object.step.value };
+        }
+        break;
+      }
+    }
     return message;
   },
 };
 
-function createBaseWatchNodeRequest(): WatchNodeRequest {
-  return { node: "" };
+function createBasePlanProgress(): PlanProgress {
+  return { node: "", message: "" };
 }
 
-export const WatchNodeRequest: MessageFns<WatchNodeRequest> = {
-  encode(message: WatchNodeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const PlanProgress: MessageFns<PlanProgress> = {
+  encode(message: PlanProgress, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.node !== "") {
       writer.uint32(10).string(message.node);
+    }
+    if (message.message !== "") {
+      writer.uint32(18).string(message.message);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): WatchNodeRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): PlanProgress {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1428,7 +1720,7 @@ export const WatchNodeRequest: MessageFns<WatchNodeRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseWatchNodeRequest();
+      const message = createBasePlanProgress();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1440,71 +1732,12 @@ export const WatchNodeRequest: MessageFns<WatchNodeRequest> = {
             message.node = reader.string();
             continue;
           }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  fromJSON(object: any): WatchNodeRequest {
-    return { node: isSet(object.node) ? globalThis.String(object.node) : "" };
-  },
-
-  toJSON(message: WatchNodeRequest): unknown {
-    const obj: any = {};
-    if (message.node !== "") {
-      obj.node = message.node;
-    }
-    return obj;
-  },
-
-  create(base?: DeepPartial<WatchNodeRequest>): WatchNodeRequest {
-    return WatchNodeRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<WatchNodeRequest>): WatchNodeRequest {
-    const message = createBaseWatchNodeRequest();
-    message.node = object.node ?? "";
-    return message;
-  },
-};
-
-function createBaseWatchNodeResponse(): WatchNodeResponse {
-  return { state: undefined };
-}
-
-export const WatchNodeResponse: MessageFns<WatchNodeResponse> = {
-  encode(message: WatchNodeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.state !== undefined) {
-      NodeState.encode(message.state, writer.uint32(10).fork()).join();
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): WatchNodeResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseWatchNodeResponse();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
+          case 2: {
+            if (tag !== 18) {
               break;
             }
 
-            message.state = NodeState.decode(reader, reader.uint32());
+            message.message = reader.string();
             continue;
           }
         }
@@ -1519,26 +1752,883 @@ export const WatchNodeResponse: MessageFns<WatchNodeResponse> = {
     }
   },
 
-  fromJSON(object: any): WatchNodeResponse {
-    return { state: isSet(object.state) ? NodeState.fromJSON(object.state) : undefined };
+  fromJSON(object: any): PlanProgress {
+    return {
+      node: isSet(object.node) ? globalThis.String(object.node) : "",
+      message: isSet(object.message) ? globalThis.String(object.message) : "",
+    };
   },
 
-  toJSON(message: WatchNodeResponse): unknown {
+  toJSON(message: PlanProgress): unknown {
     const obj: any = {};
-    if (message.state !== undefined) {
-      obj.state = NodeState.toJSON(message.state);
+    if (message.node !== "") {
+      obj.node = message.node;
+    }
+    if (message.message !== "") {
+      obj.message = message.message;
     }
     return obj;
   },
 
-  create(base?: DeepPartial<WatchNodeResponse>): WatchNodeResponse {
-    return WatchNodeResponse.fromPartial(base ?? {});
+  create(base?: DeepPartial<PlanProgress>): PlanProgress {
+    return PlanProgress.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<WatchNodeResponse>): WatchNodeResponse {
-    const message = createBaseWatchNodeResponse();
-    message.state = (object.state !== undefined && object.state !== null)
-      ? NodeState.fromPartial(object.state)
+  fromPartial(object: DeepPartial<PlanProgress>): PlanProgress {
+    const message = createBasePlanProgress();
+    message.node = object.node ?? "";
+    message.message = object.message ?? "";
+    return message;
+  },
+};
+
+function createBaseStartRolloutRequest(): StartRolloutRequest {
+  return { id: "" };
+}
+
+export const StartRolloutRequest: MessageFns<StartRolloutRequest> = {
+  encode(message: StartRolloutRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StartRolloutRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStartRolloutRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StartRolloutRequest {
+    return { id: isSet(object.id) ? globalThis.String(object.id) : "" };
+  },
+
+  toJSON(message: StartRolloutRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<StartRolloutRequest>): StartRolloutRequest {
+    return StartRolloutRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StartRolloutRequest>): StartRolloutRequest {
+    const message = createBaseStartRolloutRequest();
+    message.id = object.id ?? "";
+    return message;
+  },
+};
+
+function createBaseStartRolloutResponse(): StartRolloutResponse {
+  return {};
+}
+
+export const StartRolloutResponse: MessageFns<StartRolloutResponse> = {
+  encode(_: StartRolloutResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StartRolloutResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStartRolloutResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): StartRolloutResponse {
+    return {};
+  },
+
+  toJSON(_: StartRolloutResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<StartRolloutResponse>): StartRolloutResponse {
+    return StartRolloutResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<StartRolloutResponse>): StartRolloutResponse {
+    const message = createBaseStartRolloutResponse();
+    return message;
+  },
+};
+
+function createBaseWatchRolloutRequest(): WatchRolloutRequest {
+  return { id: "" };
+}
+
+export const WatchRolloutRequest: MessageFns<WatchRolloutRequest> = {
+  encode(message: WatchRolloutRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchRolloutRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchRolloutRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WatchRolloutRequest {
+    return { id: isSet(object.id) ? globalThis.String(object.id) : "" };
+  },
+
+  toJSON(message: WatchRolloutRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<WatchRolloutRequest>): WatchRolloutRequest {
+    return WatchRolloutRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchRolloutRequest>): WatchRolloutRequest {
+    const message = createBaseWatchRolloutRequest();
+    message.id = object.id ?? "";
+    return message;
+  },
+};
+
+function createBaseWatchRolloutResponse(): WatchRolloutResponse {
+  return { rollout: "", nodes: [], leader: "" };
+}
+
+export const WatchRolloutResponse: MessageFns<WatchRolloutResponse> = {
+  encode(message: WatchRolloutResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rollout !== "") {
+      writer.uint32(10).string(message.rollout);
+    }
+    for (const v of message.nodes) {
+      NodeProgress.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.leader !== "") {
+      writer.uint32(26).string(message.leader);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchRolloutResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchRolloutResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rollout = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nodes.push(NodeProgress.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.leader = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WatchRolloutResponse {
+    return {
+      rollout: isSet(object.rollout) ? globalThis.String(object.rollout) : "",
+      nodes: globalThis.Array.isArray(object?.nodes) ? object.nodes.map((e: any) => NodeProgress.fromJSON(e)) : [],
+      leader: isSet(object.leader) ? globalThis.String(object.leader) : "",
+    };
+  },
+
+  toJSON(message: WatchRolloutResponse): unknown {
+    const obj: any = {};
+    if (message.rollout !== "") {
+      obj.rollout = message.rollout;
+    }
+    if (message.nodes?.length) {
+      obj.nodes = message.nodes.map((e) => NodeProgress.toJSON(e));
+    }
+    if (message.leader !== "") {
+      obj.leader = message.leader;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<WatchRolloutResponse>): WatchRolloutResponse {
+    return WatchRolloutResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchRolloutResponse>): WatchRolloutResponse {
+    const message = createBaseWatchRolloutResponse();
+    message.rollout = object.rollout ?? "";
+    message.nodes = object.nodes?.map((e) => NodeProgress.fromPartial(e)) || [];
+    message.leader = object.leader ?? "";
+    return message;
+  },
+};
+
+function createBaseNodeProgress(): NodeProgress {
+  return { node: "", connected: false, progress: undefined };
+}
+
+export const NodeProgress: MessageFns<NodeProgress> = {
+  encode(message: NodeProgress, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.node !== "") {
+      writer.uint32(10).string(message.node);
+    }
+    if (message.connected !== false) {
+      writer.uint32(16).bool(message.connected);
+    }
+    if (message.progress !== undefined) {
+      Progress.encode(message.progress, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NodeProgress {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNodeProgress();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.node = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.connected = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.progress = Progress.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): NodeProgress {
+    return {
+      node: isSet(object.node) ? globalThis.String(object.node) : "",
+      connected: isSet(object.connected) ? globalThis.Boolean(object.connected) : false,
+      progress: isSet(object.progress) ? Progress.fromJSON(object.progress) : undefined,
+    };
+  },
+
+  toJSON(message: NodeProgress): unknown {
+    const obj: any = {};
+    if (message.node !== "") {
+      obj.node = message.node;
+    }
+    if (message.connected !== false) {
+      obj.connected = message.connected;
+    }
+    if (message.progress !== undefined) {
+      obj.progress = Progress.toJSON(message.progress);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<NodeProgress>): NodeProgress {
+    return NodeProgress.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<NodeProgress>): NodeProgress {
+    const message = createBaseNodeProgress();
+    message.node = object.node ?? "";
+    message.connected = object.connected ?? false;
+    message.progress = (object.progress !== undefined && object.progress !== null)
+      ? Progress.fromPartial(object.progress)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseListRolloutsRequest(): ListRolloutsRequest {
+  return {};
+}
+
+export const ListRolloutsRequest: MessageFns<ListRolloutsRequest> = {
+  encode(_: ListRolloutsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRolloutsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRolloutsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ListRolloutsRequest {
+    return {};
+  },
+
+  toJSON(_: ListRolloutsRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListRolloutsRequest>): ListRolloutsRequest {
+    return ListRolloutsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ListRolloutsRequest>): ListRolloutsRequest {
+    const message = createBaseListRolloutsRequest();
+    return message;
+  },
+};
+
+function createBaseListRolloutsResponse(): ListRolloutsResponse {
+  return { rollouts: [] };
+}
+
+export const ListRolloutsResponse: MessageFns<ListRolloutsResponse> = {
+  encode(message: ListRolloutsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.rollouts) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRolloutsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRolloutsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rollouts.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListRolloutsResponse {
+    return {
+      rollouts: globalThis.Array.isArray(object?.rollouts) ? object.rollouts.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: ListRolloutsResponse): unknown {
+    const obj: any = {};
+    if (message.rollouts?.length) {
+      obj.rollouts = message.rollouts;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListRolloutsResponse>): ListRolloutsResponse {
+    return ListRolloutsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListRolloutsResponse>): ListRolloutsResponse {
+    const message = createBaseListRolloutsResponse();
+    message.rollouts = object.rollouts?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseSteerRolloutRequest(): SteerRolloutRequest {
+  return { id: "", action: "", noUndo: false, who: "" };
+}
+
+export const SteerRolloutRequest: MessageFns<SteerRolloutRequest> = {
+  encode(message: SteerRolloutRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.action !== "") {
+      writer.uint32(18).string(message.action);
+    }
+    if (message.noUndo !== false) {
+      writer.uint32(24).bool(message.noUndo);
+    }
+    if (message.who !== "") {
+      writer.uint32(34).string(message.who);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SteerRolloutRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSteerRolloutRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.action = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.noUndo = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.who = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SteerRolloutRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      action: isSet(object.action) ? globalThis.String(object.action) : "",
+      noUndo: isSet(object.noUndo)
+        ? globalThis.Boolean(object.noUndo)
+        : isSet(object.no_undo)
+        ? globalThis.Boolean(object.no_undo)
+        : false,
+      who: isSet(object.who) ? globalThis.String(object.who) : "",
+    };
+  },
+
+  toJSON(message: SteerRolloutRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.action !== "") {
+      obj.action = message.action;
+    }
+    if (message.noUndo !== false) {
+      obj.noUndo = message.noUndo;
+    }
+    if (message.who !== "") {
+      obj.who = message.who;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SteerRolloutRequest>): SteerRolloutRequest {
+    return SteerRolloutRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SteerRolloutRequest>): SteerRolloutRequest {
+    const message = createBaseSteerRolloutRequest();
+    message.id = object.id ?? "";
+    message.action = object.action ?? "";
+    message.noUndo = object.noUndo ?? false;
+    message.who = object.who ?? "";
+    return message;
+  },
+};
+
+function createBaseSteerRolloutResponse(): SteerRolloutResponse {
+  return {};
+}
+
+export const SteerRolloutResponse: MessageFns<SteerRolloutResponse> = {
+  encode(_: SteerRolloutResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SteerRolloutResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSteerRolloutResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): SteerRolloutResponse {
+    return {};
+  },
+
+  toJSON(_: SteerRolloutResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<SteerRolloutResponse>): SteerRolloutResponse {
+    return SteerRolloutResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<SteerRolloutResponse>): SteerRolloutResponse {
+    const message = createBaseSteerRolloutResponse();
+    return message;
+  },
+};
+
+function createBasePlanUndoRequest(): PlanUndoRequest {
+  return { id: "", who: "", why: "" };
+}
+
+export const PlanUndoRequest: MessageFns<PlanUndoRequest> = {
+  encode(message: PlanUndoRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.who !== "") {
+      writer.uint32(18).string(message.who);
+    }
+    if (message.why !== "") {
+      writer.uint32(26).string(message.why);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PlanUndoRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePlanUndoRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.who = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PlanUndoRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      who: isSet(object.who) ? globalThis.String(object.who) : "",
+      why: isSet(object.why) ? globalThis.String(object.why) : "",
+    };
+  },
+
+  toJSON(message: PlanUndoRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.who !== "") {
+      obj.who = message.who;
+    }
+    if (message.why !== "") {
+      obj.why = message.why;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PlanUndoRequest>): PlanUndoRequest {
+    return PlanUndoRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PlanUndoRequest>): PlanUndoRequest {
+    const message = createBasePlanUndoRequest();
+    message.id = object.id ?? "";
+    message.who = object.who ?? "";
+    message.why = object.why ?? "";
+    return message;
+  },
+};
+
+function createBasePlanUndoResponse(): PlanUndoResponse {
+  return { rollout: "" };
+}
+
+export const PlanUndoResponse: MessageFns<PlanUndoResponse> = {
+  encode(message: PlanUndoResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rollout !== "") {
+      writer.uint32(10).string(message.rollout);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PlanUndoResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePlanUndoResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rollout = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PlanUndoResponse {
+    return { rollout: isSet(object.rollout) ? globalThis.String(object.rollout) : "" };
+  },
+
+  toJSON(message: PlanUndoResponse): unknown {
+    const obj: any = {};
+    if (message.rollout !== "") {
+      obj.rollout = message.rollout;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PlanUndoResponse>): PlanUndoResponse {
+    return PlanUndoResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PlanUndoResponse>): PlanUndoResponse {
+    const message = createBasePlanUndoResponse();
+    message.rollout = object.rollout ?? "";
     return message;
   },
 };
@@ -2016,25 +3106,72 @@ export const OperatorServiceService = {
     responseSerialize: (value: PutBlobsResponse): Buffer => Buffer.from(PutBlobsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): PutBlobsResponse => PutBlobsResponse.decode(value),
   },
-  /** Stores the manifest and makes it the node's desired revision. FAILED_PRECONDITION when a blob is missing. */
-  setDesired: {
-    path: "/nixinfra.v1.OperatorService/SetDesired" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: SetDesiredRequest): Buffer => Buffer.from(SetDesiredRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): SetDesiredRequest => SetDesiredRequest.decode(value),
-    responseSerialize: (value: SetDesiredResponse): Buffer => Buffer.from(SetDesiredResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): SetDesiredResponse => SetDesiredResponse.decode(value),
-  },
-  /** The node's state now and at every change, until the caller ends it. */
-  watchNode: {
-    path: "/nixinfra.v1.OperatorService/WatchNode" as const,
+  /**
+   * Stores the manifests, has every node that does not run its revision prepare it, and stores the plan of a rollout. Tells progress
+   * meanwhile; the last message holds the plan, or the call fails and nothing has changed. FAILED_PRECONDITION when a blob is missing.
+   */
+  planRollout: {
+    path: "/nixinfra.v1.OperatorService/PlanRollout" as const,
     requestStream: false as const,
     responseStream: true as const,
-    requestSerialize: (value: WatchNodeRequest): Buffer => Buffer.from(WatchNodeRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): WatchNodeRequest => WatchNodeRequest.decode(value),
-    responseSerialize: (value: WatchNodeResponse): Buffer => Buffer.from(WatchNodeResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): WatchNodeResponse => WatchNodeResponse.decode(value),
+    requestSerialize: (value: PlanRolloutRequest): Buffer => Buffer.from(PlanRolloutRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PlanRolloutRequest => PlanRolloutRequest.decode(value),
+    responseSerialize: (value: PlanRolloutResponse): Buffer => Buffer.from(PlanRolloutResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PlanRolloutResponse => PlanRolloutResponse.decode(value),
+  },
+  /** Starts a rollout that was planned. FAILED_PRECONDITION when the world moved since (rollout.stale) or another one runs (rollout.locked). */
+  startRollout: {
+    path: "/nixinfra.v1.OperatorService/StartRollout" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: StartRolloutRequest): Buffer => Buffer.from(StartRolloutRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): StartRolloutRequest => StartRolloutRequest.decode(value),
+    responseSerialize: (value: StartRolloutResponse): Buffer =>
+      Buffer.from(StartRolloutResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): StartRolloutResponse => StartRolloutResponse.decode(value),
+  },
+  /** A rollout now and at every change, with what its nodes do; ends with the rollout's end. */
+  watchRollout: {
+    path: "/nixinfra.v1.OperatorService/WatchRollout" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: WatchRolloutRequest): Buffer => Buffer.from(WatchRolloutRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): WatchRolloutRequest => WatchRolloutRequest.decode(value),
+    responseSerialize: (value: WatchRolloutResponse): Buffer =>
+      Buffer.from(WatchRolloutResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): WatchRolloutResponse => WatchRolloutResponse.decode(value),
+  },
+  /** Every rollout that was started, newest first. */
+  listRollouts: {
+    path: "/nixinfra.v1.OperatorService/ListRollouts" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListRolloutsRequest): Buffer => Buffer.from(ListRolloutsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListRolloutsRequest => ListRolloutsRequest.decode(value),
+    responseSerialize: (value: ListRolloutsResponse): Buffer =>
+      Buffer.from(ListRolloutsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListRolloutsResponse => ListRolloutsResponse.decode(value),
+  },
+  /** Asks a running rollout to stop or to go on; the leader does it. FAILED_PRECONDITION when its state does not allow that. */
+  steerRollout: {
+    path: "/nixinfra.v1.OperatorService/SteerRollout" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SteerRolloutRequest): Buffer => Buffer.from(SteerRolloutRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SteerRolloutRequest => SteerRolloutRequest.decode(value),
+    responseSerialize: (value: SteerRolloutResponse): Buffer =>
+      Buffer.from(SteerRolloutResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SteerRolloutResponse => SteerRolloutResponse.decode(value),
+  },
+  /** Plans the way back of a rollout that has ended: its moved nodes to what they ran before it. Start it with StartRollout. */
+  planUndo: {
+    path: "/nixinfra.v1.OperatorService/PlanUndo" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PlanUndoRequest): Buffer => Buffer.from(PlanUndoRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PlanUndoRequest => PlanUndoRequest.decode(value),
+    responseSerialize: (value: PlanUndoResponse): Buffer => Buffer.from(PlanUndoResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PlanUndoResponse => PlanUndoResponse.decode(value),
   },
   /** Writes /cluster/nodes/<name>, as init-node of the predecessor. */
   registerNode: {
@@ -2078,10 +3215,21 @@ export interface OperatorServiceServer extends UntypedServiceImplementation {
   missingBlobs: handleUnaryCall<MissingBlobsRequest, MissingBlobsResponse>;
   /** Stores blobs (gzip); a wrong hash is INVALID_ARGUMENT and stores nothing of that blob. */
   putBlobs: handleClientStreamingCall<PutBlobsRequest, PutBlobsResponse>;
-  /** Stores the manifest and makes it the node's desired revision. FAILED_PRECONDITION when a blob is missing. */
-  setDesired: handleUnaryCall<SetDesiredRequest, SetDesiredResponse>;
-  /** The node's state now and at every change, until the caller ends it. */
-  watchNode: handleServerStreamingCall<WatchNodeRequest, WatchNodeResponse>;
+  /**
+   * Stores the manifests, has every node that does not run its revision prepare it, and stores the plan of a rollout. Tells progress
+   * meanwhile; the last message holds the plan, or the call fails and nothing has changed. FAILED_PRECONDITION when a blob is missing.
+   */
+  planRollout: handleServerStreamingCall<PlanRolloutRequest, PlanRolloutResponse>;
+  /** Starts a rollout that was planned. FAILED_PRECONDITION when the world moved since (rollout.stale) or another one runs (rollout.locked). */
+  startRollout: handleUnaryCall<StartRolloutRequest, StartRolloutResponse>;
+  /** A rollout now and at every change, with what its nodes do; ends with the rollout's end. */
+  watchRollout: handleServerStreamingCall<WatchRolloutRequest, WatchRolloutResponse>;
+  /** Every rollout that was started, newest first. */
+  listRollouts: handleUnaryCall<ListRolloutsRequest, ListRolloutsResponse>;
+  /** Asks a running rollout to stop or to go on; the leader does it. FAILED_PRECONDITION when its state does not allow that. */
+  steerRollout: handleUnaryCall<SteerRolloutRequest, SteerRolloutResponse>;
+  /** Plans the way back of a rollout that has ended: its moved nodes to what they ran before it. Start it with StartRollout. */
+  planUndo: handleUnaryCall<PlanUndoRequest, PlanUndoResponse>;
   /** Writes /cluster/nodes/<name>, as init-node of the predecessor. */
   registerNode: handleUnaryCall<RegisterNodeRequest, RegisterNodeResponse>;
   /** Removes every key of a node: registration, instances, desired, status, session, overlay lease. */
@@ -2140,29 +3288,90 @@ export interface OperatorServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: PutBlobsResponse) => void,
   ): ClientWritableStream<PutBlobsRequest>;
-  /** Stores the manifest and makes it the node's desired revision. FAILED_PRECONDITION when a blob is missing. */
-  setDesired(
-    request: SetDesiredRequest,
-    callback: (error: ServiceError | null, response: SetDesiredResponse) => void,
-  ): ClientUnaryCall;
-  setDesired(
-    request: SetDesiredRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: SetDesiredResponse) => void,
-  ): ClientUnaryCall;
-  setDesired(
-    request: SetDesiredRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: SetDesiredResponse) => void,
-  ): ClientUnaryCall;
-  /** The node's state now and at every change, until the caller ends it. */
-  watchNode(request: WatchNodeRequest, options?: Partial<CallOptions>): ClientReadableStream<WatchNodeResponse>;
-  watchNode(
-    request: WatchNodeRequest,
+  /**
+   * Stores the manifests, has every node that does not run its revision prepare it, and stores the plan of a rollout. Tells progress
+   * meanwhile; the last message holds the plan, or the call fails and nothing has changed. FAILED_PRECONDITION when a blob is missing.
+   */
+  planRollout(request: PlanRolloutRequest, options?: Partial<CallOptions>): ClientReadableStream<PlanRolloutResponse>;
+  planRollout(
+    request: PlanRolloutRequest,
     metadata?: Metadata,
     options?: Partial<CallOptions>,
-  ): ClientReadableStream<WatchNodeResponse>;
+  ): ClientReadableStream<PlanRolloutResponse>;
+  /** Starts a rollout that was planned. FAILED_PRECONDITION when the world moved since (rollout.stale) or another one runs (rollout.locked). */
+  startRollout(
+    request: StartRolloutRequest,
+    callback: (error: ServiceError | null, response: StartRolloutResponse) => void,
+  ): ClientUnaryCall;
+  startRollout(
+    request: StartRolloutRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: StartRolloutResponse) => void,
+  ): ClientUnaryCall;
+  startRollout(
+    request: StartRolloutRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: StartRolloutResponse) => void,
+  ): ClientUnaryCall;
+  /** A rollout now and at every change, with what its nodes do; ends with the rollout's end. */
+  watchRollout(
+    request: WatchRolloutRequest,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<WatchRolloutResponse>;
+  watchRollout(
+    request: WatchRolloutRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<WatchRolloutResponse>;
+  /** Every rollout that was started, newest first. */
+  listRollouts(
+    request: ListRolloutsRequest,
+    callback: (error: ServiceError | null, response: ListRolloutsResponse) => void,
+  ): ClientUnaryCall;
+  listRollouts(
+    request: ListRolloutsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListRolloutsResponse) => void,
+  ): ClientUnaryCall;
+  listRollouts(
+    request: ListRolloutsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListRolloutsResponse) => void,
+  ): ClientUnaryCall;
+  /** Asks a running rollout to stop or to go on; the leader does it. FAILED_PRECONDITION when its state does not allow that. */
+  steerRollout(
+    request: SteerRolloutRequest,
+    callback: (error: ServiceError | null, response: SteerRolloutResponse) => void,
+  ): ClientUnaryCall;
+  steerRollout(
+    request: SteerRolloutRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SteerRolloutResponse) => void,
+  ): ClientUnaryCall;
+  steerRollout(
+    request: SteerRolloutRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SteerRolloutResponse) => void,
+  ): ClientUnaryCall;
+  /** Plans the way back of a rollout that has ended: its moved nodes to what they ran before it. Start it with StartRollout. */
+  planUndo(
+    request: PlanUndoRequest,
+    callback: (error: ServiceError | null, response: PlanUndoResponse) => void,
+  ): ClientUnaryCall;
+  planUndo(
+    request: PlanUndoRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: PlanUndoResponse) => void,
+  ): ClientUnaryCall;
+  planUndo(
+    request: PlanUndoRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: PlanUndoResponse) => void,
+  ): ClientUnaryCall;
   /** Writes /cluster/nodes/<name>, as init-node of the predecessor. */
   registerNode(
     request: RegisterNodeRequest,

@@ -1,4 +1,5 @@
-# The system: one store path with everything in it. There is no kernel and no initrd: a lab machine has its host's.
+# The system: one store path with everything in it. There is no kernel and no initrd: a lab machine has its host's. The
+# parameters of the kernel are written as NixOS does, so that a change of them is seen as one that needs a boot.
 { config, lib, pkgs, ... }:
 let
   inherit (lib) mkOption types;
@@ -13,6 +14,7 @@ let
       sed "s|@out@|$out|g" "''${script#*:}" > "$out/''${script%%:*}"
       chmod +x "$out/''${script%%:*}"
     done
+    printf '%s' ${lib.escapeShellArg (toString config.boot.kernelParams)} > $out/kernel-params
     printf '%s' ${lib.escapeShellArg config.system.nixos.label} > $out/nixos-version
     printf '%s' ${pkgs.stdenv.hostPlatform.system} > $out/system
     ${lib.optionalString (config.system.configurationRevision != null) "printf '%s' ${lib.escapeShellArg config.system.configurationRevision} > $out/configuration-revision"}
