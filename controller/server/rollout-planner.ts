@@ -78,9 +78,10 @@ export class RolloutPlanner {
     const known = await this.#knownOf(moving.map(({ node }) => running.get(node)?.revision ?? ''));
     const nodes = moving.map((target, at): PreparedNode => {
       const { system, currentSystem, changes } = prepared[at] as (typeof prepared)[number];
-      const { revision, desiredChange } = running.get(target.node) as Running;
-      // A revision that is not kept here (noted by a bootstrap) cannot be ordered again.
-      const from = known.has(revision) ? revision : '';
+      const { revision, system: ran, desiredChange } = running.get(target.node) as Running;
+      // A revision that is not kept here (noted by a bootstrap) cannot be ordered again; one that was switched away from by hand
+      // while the node prepared is not what it would have to come back to.
+      const from = known.has(revision) && ran === currentSystem ? revision : '';
       return {
         name: target.node,
         kind: target.kind,

@@ -1,6 +1,6 @@
 /**
  * People who deploy: they plan, start (sometimes twice), abort, resume and undo, through whichever controller answers. The calls do
- * what controller/server/rollout-service.ts does, over the real RolloutStore and the real planner.
+ * what controller/server/rollout-{planner,service}.ts do, over the real RolloutStore and the real planner.
  */
 import { parseOptions } from '../../controller/rollout/options.js';
 import { makePlan, type PreparedNode, rolloutId, undoPlan } from '../../controller/rollout/plan.js';

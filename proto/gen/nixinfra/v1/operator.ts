@@ -52,7 +52,7 @@ export interface NodeState {
   controller: string;
   agentVersion: string;
   desiredRevision: string;
-  /** Revision of the last result. */
+  /** Revision that runs; empty when the node does not know. */
   revision: string;
   system: string;
   /** The job that runs now, when one does. */
