@@ -86,10 +86,13 @@ export function recordingActivator(dir: string): Activator {
     await chmod(at('bin/systemctl'), 0o755);
     const out = openSync(at(`${name}.out`), 'a');
     const env = { PATH: `${at('bin')}:${process.env.PATH}`, NIX_INFRA_CURRENT: at('current') };
-    const [program = '', ...args] = command;
-    const child = spawn(program, args, { detached: true, stdio: ['ignore', out, out], env });
-    await writeFile(at(`${name}.pid`), String(child.pid));
-    child.unref();
+    const pidFile = at(`${name}.pid`);
+    await rm(pidFile, { force: true });
+    // It writes its id itself, before it does anything: an agent that is killed right here must find what it began, as with systemd.
+    const script = 'echo $$ >"$0.part"; mv "$0.part" "$0"; exec "$@"';
+    const args = ['-c', script, pidFile, ...command];
+    spawn('/bin/sh', args, { detached: true, stdio: ['ignore', out, out], env }).unref();
+    while (!(await present(pidFile))) await pause();
   }
 
   return {
