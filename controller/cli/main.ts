@@ -50,5 +50,7 @@ try {
 
 // The work is done. What is still open would only keep the caller waiting: a connection to a machine without power, which was given up
 // long ago, keeps a process alive until the kernel stops trying, after two minutes.
-await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))));
+await Promise.all(
+  [process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))),
+);
 process.exit();
