@@ -59,11 +59,11 @@ export class MeshWatcher {
       const servers = parseAnswer(answer);
       if (servers === 'stopping') return undefined;
       this.#lastGoodMs = clock.monotonic();
-      return { readable: true, servers };
+      return { readable: true, servers, revision: 0, seenRevision: 0, warnings: [] };
     } catch (error) {
       if (clock.monotonic() - this.#lastGoodMs < defaults.meshGoneMs) return undefined;
       if (this.#current?.readable) this.options.log.warn({ err: error }, 'haproxy does not answer');
-      return { readable: false, servers: [] };
+      return { readable: false, servers: [], revision: 0, seenRevision: 0, warnings: [] };
     }
   }
 

@@ -8,7 +8,8 @@ export function statusCommand(): Command {
     .action(
       action(async (_signal, options: ProjectOptions & { json?: boolean }) => {
         const project = await projectOf(options);
-        const { readStatus, renderStatus } = await import('../up/status.js');
+        const { readStatus } = await import('../up/status.js');
+        const { renderStatus } = await import('../up/render-status.js');
         const view = await readStatus(project);
         process.stdout.write(options.json ? `${JSON.stringify(view, null, 2)}\n` : renderStatus(view));
       }),

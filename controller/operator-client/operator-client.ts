@@ -113,7 +113,7 @@ export class OperatorClient implements Operator {
     await this.connection.call(
       (client, request, deadline, done: Done<object>) =>
         client.registerNode(request, noMetadata(), { deadline }, done),
-      { node, ipv4, services: [...services] },
+      { node, ipv4, services: [...services], apps: [], assign: false },
     );
   }
 

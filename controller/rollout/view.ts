@@ -2,7 +2,7 @@
 import { Outcome as WireOutcome } from '../../proto/gen/nixinfra/v1/agent.js';
 import type { Entry } from '../../shared/etcd/store.js';
 import { parseAppKey, parseNodeKey } from '../store/keys.js';
-import { desiredShape, instanceShape, parseStatus, parseValue } from '../store/shapes.js';
+import { desiredShape, instanceShape, parseStatus, parseValue, readValue } from '../store/shapes.js';
 import type { Outcome } from './rollout.js';
 
 export interface NodeResult {
@@ -78,9 +78,11 @@ function addNode(nodes: Map<string, NodeView>, ordered: Map<string, string>, { k
 
 function addInstance(instances: Map<string, string[]>, { key, value }: Entry): void {
   const app = parseAppKey(key);
-  if (app?.instance === undefined) return;
+  if (app?.what !== 'instances') return;
   const id = `${app.group}/${app.app}`;
-  const { node } = parseValue(key, value, instanceShape);
+  const node = readValue(value, instanceShape)?.node;
+  // Nobody routes what cannot be read.
+  if (node === undefined) return;
   const on = instances.get(id) ?? [];
   if (!on.includes(node)) instances.set(id, [...on, node]);
 }

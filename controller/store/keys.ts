@@ -40,10 +40,21 @@ export function parseNodeKey(key: string): { node: string; what: string } | unde
   return match ? { node: match[1] as string, what: match[2] as string } : undefined;
 }
 
-/** Reads `/cluster/<group>/<app>/meta_data` and `/cluster/<group>/<app>/instances/<id>`; undefined for another shape. */
-export function parseAppKey(key: string): { group: string; app: string; instance?: string } | undefined {
-  const match = /^\/cluster\/([^/]+)\/([^/]+)\/(?:meta_data|instances\/([^/]+))$/.exec(key);
+export interface AppKey {
+  group: string;
+  app: string;
+  what: 'meta_data' | 'instances' | 'last';
+  /** Of the instance; empty for meta_data. */
+  id: string;
+}
+
+/**
+ * Reads `/cluster/<group>/<app>/meta_data`, `…/instances/<id>` and `…/last/<id>` (where an instance was seen last, without a lease);
+ * undefined for another shape.
+ */
+export function parseAppKey(key: string): AppKey | undefined {
+  const match = /^\/cluster\/([^/]+)\/([^/]+)\/(?:(meta_data)|(instances|last)\/([^/]+))$/.exec(key);
   if (!match) return undefined;
-  const [, group, app, instance] = match as unknown as [string, string, string, string | undefined];
-  return instance === undefined ? { group, app } : { group, app, instance };
+  const [, group = '', app = '', meta, what, id = ''] = match;
+  return { group, app, what: (meta ?? what) as AppKey['what'], id };
 }

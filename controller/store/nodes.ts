@@ -9,12 +9,14 @@ import { keys, parseNodeKey } from './keys.js';
 import { releaseOverlay } from './overlay.js';
 import {
   desiredShape,
+  meshShape,
   type NodeStatus,
   nodeShape,
   type PrepareValue,
   parseStatus,
   parseValue,
   prepareShape,
+  readValue,
   sessionShape,
 } from './shapes.js';
 
@@ -31,6 +33,8 @@ export function withEntry(facts: NodeFacts, what: string, entry: Entry | undefin
       };
     case 'status':
       return { ...facts, status: entry && parseStatus(key, value) };
+    case 'mesh':
+      return { ...facts, mesh: entry && readValue(value, meshShape) };
     case 'session':
       return { ...facts, session: entry && parseValue(key, value, sessionShape) };
     default:

@@ -86,6 +86,15 @@ export function parseValue<T>(key: string, value: Buffer, shape: z.ZodType<T>): 
   throw new Problem('etcd.invalid', 'A value in etcd is not what it should be', { where: key, reason });
 }
 
+/** The value, or undefined where it is not what it should be: for what somebody else may have written. */
+export function readValue<T>(value: Buffer, shape: z.ZodType<T>): T | undefined {
+  try {
+    return parseValue('', value, shape);
+  } catch {
+    return undefined;
+  }
+}
+
 export function parseStatus(key: string, value: Buffer): NodeStatus {
   const raw = parseValue(key, value, statusShape);
   return {
@@ -96,6 +105,9 @@ export function parseStatus(key: string, value: Buffer): NodeStatus {
     seenMs: raw.seenMs,
   };
 }
+
+/** What a node's haproxy serves, in protobuf's JSON form; absent fields are what protobuf says they are. */
+export const meshShape = z.unknown().transform((value) => wire.Mesh.fromJSON(value));
 
 export function renderStatus(status: NodeStatus): string {
   return JSON.stringify({

@@ -63,10 +63,35 @@ describe('apps', () => {
       appStates([
         entry('/cluster/frontends/a/instances/w1', instance, '7'),
         entry('/cluster/frontends/a/meta_data', { publish: { port: 80 } }),
+        entry('/cluster/frontends/a/last/w1', instance),
         entry('/cluster/frontends/a/other', {}),
       ]),
     ).toEqual([
-      { group: 'frontends', name: 'a', port: 80, instances: [{ id: 'w1', ...instance, leased: true }] },
+      {
+        group: 'frontends',
+        name: 'a',
+        port: 80,
+        instances: [{ id: 'w1', ...instance, leased: true }],
+        held: [],
+      },
+    ]);
+  });
+  it('keep the last ones while none is registered, and leave out what cannot be read', () => {
+    const instance = { node: 'w1', ipv4: '10.10.1.0', port: 80 };
+    expect(
+      appStates([
+        entry('/cluster/frontends/a/instances/w2', { node: 7 }),
+        entry('/cluster/frontends/a/last/w1', instance),
+        entry('/cluster/frontends/a/meta_data', { publish: 'x' }),
+      ]),
+    ).toEqual([
+      {
+        group: 'frontends',
+        name: 'a',
+        port: 0,
+        instances: [],
+        held: [{ id: 'w1', ...instance, leased: false }],
+      },
     ]);
   });
   it('belong to a node by their whole id', () => {

@@ -10,7 +10,7 @@ import { isTerminal, type Rollout } from '../rollout/rollout.js';
 import { endedWell, followRollout, type RollOutOptions, rollOut, whoAsks } from './roll-out.js';
 import { problemOf } from './rollout-end.js';
 import { openSession } from './session.js';
-import { table } from './status.js';
+import { table } from './table.js';
 import type { RunOptions } from './up.js';
 
 /** Newest first. */

@@ -1,6 +1,11 @@
 /** What `status` shows: servers of the provider joined with what a controller knows. */
 import { Outcome } from '../../proto/gen/nixinfra/v1/agent.js';
-import type { AppState, EtcdMember, GetStatusResponse } from '../../proto/gen/nixinfra/v1/operator.js';
+import type {
+  AppState,
+  EtcdMember,
+  GetStatusResponse,
+  MeshState,
+} from '../../proto/gen/nixinfra/v1/operator.js';
 import { Problem } from '../../shared/errors.js';
 import { firstView } from '../operator-client/operator-client.js';
 import type { Project } from '../project/folder.js';
@@ -24,6 +29,8 @@ export interface StatusNode {
   agent: string;
   overlayIp: string;
   failedUnits: readonly string[];
+  /** What its haproxy serves; undefined for a node that routes nothing. */
+  mesh: MeshState | undefined;
 }
 
 export interface StatusView {
@@ -98,6 +105,7 @@ export function statusView(
       agent: state?.agentVersion ?? '',
       overlayIp: state?.health?.overlayIp ?? '',
       failedUnits: state?.health?.failedUnits ?? [],
+      mesh: state?.mesh,
     };
   });
   return {
@@ -115,69 +123,4 @@ export function statusView(
 
 function briefly({ id, state, who, why, startedMs }: Rollout): StatusRollout {
   return { id, state, who, why, startedMs };
-}
-
-/** The view as a person reads it. */
-export function renderStatus(view: StatusView): string {
-  const answered =
-    view.controller === '' ? `no controller answers (${view.problem ?? ''})` : `asked ${view.controller}`;
-  const leads =
-    view.controller === '' ? '' : view.leader === '' ? ', nobody leads' : `, ${view.leader} leads`;
-  const nodes = view.nodes.map((node) => [
-    node.name,
-    node.kind,
-    node.ipv4 || '-',
-    node.overlayIp || '-',
-    node.ipv4 === '' ? 'no server' : node.connected ? 'connected' : 'away',
-    node.revision.slice(0, 12) || '-',
-    // Nothing was ever ordered of a node that runs what it was bootstrapped with.
-    node.desired === '' || node.desired === node.revision
-      ? node.result
-      : `${node.result}, wants ${node.desired.slice(0, 12)}`,
-    node.nixos || '-',
-    node.failedUnits.join(' '),
-  ]);
-  const apps = view.apps.flatMap((app) => [
-    [`${app.group}/${app.name}`, `port ${app.port}`, `${app.instances.length} instances`],
-    ...app.instances.map(({ id, ipv4, port, leased }) => [
-      `  ${id}`,
-      `${ipv4}:${port}`,
-      leased ? 'leased' : 'no lease',
-    ]),
-  ]);
-  const etcd = view.etcd.map(({ name, healthy, leader }) => [
-    name,
-    healthy ? 'healthy' : 'DOWN',
-    leader ? 'leader' : '',
-  ]);
-  return [
-    `cluster ${view.cluster}, ${answered}${leads}`,
-    ...(view.rollout ? [rolloutLine(view.rollout)] : []),
-    '',
-    ...table([
-      ['NODE', 'KIND', 'ADDRESS', 'OVERLAY', 'AGENT', 'REVISION', 'RESULT', 'NIXOS', 'FAILED UNITS'],
-      ...nodes,
-    ]),
-    ...(etcd.length > 0 ? ['', ...table([['ETCD', 'HEALTH', ''], ...etcd])] : []),
-    ...(apps.length > 0 ? ['', ...table([['APP', 'ADDRESS', 'STATE'], ...apps])] : []),
-    '',
-  ].join('\n');
-}
-
-function rolloutLine({ id, state, who, why, startedMs }: StatusRollout): string {
-  const since = startedMs === 0 ? '' : ` since ${new Date(startedMs).toISOString()}`;
-  return `rollout ${id} is ${state}${since}, by ${who}${why === '' ? '' : `: ${why}`}`;
-}
-
-/** Columns as wide as their widest cell. */
-export function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_cell, column) =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
-  );
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
 }

@@ -227,11 +227,14 @@ describe('a proof', () => {
   });
 });
 
+const noMesh = { readable: false, servers: [], revision: 0, seenRevision: 0, warnings: [] };
+
 describe('a barrier', () => {
   const instance = { group: 'frontends', app: 'hello', id: 'm1', address: '10.10.1.0:80' };
   const mesh = (up?: boolean): Event => ({
     $case: 'mesh',
     value: {
+      ...noMesh,
       readable: true,
       servers: up === undefined ? [] : [{ backend: 'hello', server: 'm1', address: '10.10.1.0:80', up }],
     },
@@ -310,7 +313,7 @@ describe('a barrier', () => {
       JSON.stringify({ name: 'n9', ipv4: '10.0.0.9', services: ['frontends'] }),
     );
     one.say(mesh());
-    two.say({ $case: 'mesh', value: { readable: false, servers: [] } });
+    two.say({ $case: 'mesh', value: noMesh });
     await until('m1 is heard', 5_000, async () => {
       one.say(ask(BarrierKind.BARRIER_KIND_DROPPED));
       return waiting(one).at(-1) === 'reached' || waiting(one).at(-1) === 'm2';
@@ -318,7 +321,7 @@ describe('a barrier', () => {
     expect(await json(keys.mesh('n9'))).toBeUndefined();
     two.say(mesh());
     await until('n9 has one', 5_000, () => json(keys.mesh('n9')));
-    two.say({ $case: 'mesh', value: { readable: false, servers: [] } });
+    two.say({ $case: 'mesh', value: noMesh });
     await until('n9 lost it', 5_000, async () => {
       one.say(ask(BarrierKind.BARRIER_KIND_DROPPED));
       return waiting(one).at(-1)?.includes('n9');
@@ -366,7 +369,7 @@ describe('a session', () => {
 
   it('tells again what it told when etcd lost its session key', async () => {
     const agent = await dial('s3', first);
-    agent.say({ $case: 'mesh', value: { readable: true, servers: [] } });
+    agent.say({ $case: 'mesh', value: { ...noMesh, readable: true } });
     const told = await until('told', 5_000, () => etcd.store.get(keys.mesh('s3')));
     await etcd.store.delete(keys.session('s3'));
     await until('told again', 15_000, async () => {

@@ -33,7 +33,7 @@ export function committed(
     const listing = client?.listings.get(keys.group(app.split('/')[0] ?? ''));
     return (listing?.entries ?? []).flatMap(({ key, value }) => {
       const parsed = parseAppKey(key);
-      if (parsed?.instance === undefined || `${parsed.group}/${parsed.app}` !== app) return [];
+      if (parsed?.what !== 'instances' || `${parsed.group}/${parsed.app}` !== app) return [];
       return [(JSON.parse(value.toString()) as { node: string }).node];
     });
   };

@@ -352,6 +352,23 @@ export interface Mesh {
   servers: MeshServer[];
   /** False while there is no haproxy to ask. */
   readable: boolean;
+  /**
+   * Newest etcd revision whose routes the running haproxy serves: what the agent listed at that revision and what haproxy says agree.
+   * 0 before the first.
+   */
+  revision: number;
+  /** Newest etcd revision of the routes that the agent knows; above `revision` while haproxy lags. */
+  seenRevision: number;
+  /** What is wrong with the routes of this node, or with who renders them. */
+  warnings: MeshWarning[];
+}
+
+export interface MeshWarning {
+  /** Stable, dotted, as in docs/reference/errors.md: mesh.invalid, mesh.conflict, mesh.held, mesh.lagging, ... */
+  code: string;
+  /** Where: an etcd key, `group/app`, or a unit. */
+  subject: string;
+  message: string;
 }
 
 export interface MeshServer {
@@ -2206,7 +2223,7 @@ export const AppChange: MessageFns<AppChange> = {
 };
 
 function createBaseMesh(): Mesh {
-  return { servers: [], readable: false };
+  return { servers: [], readable: false, revision: 0, seenRevision: 0, warnings: [] };
 }
 
 export const Mesh: MessageFns<Mesh> = {
@@ -2216,6 +2233,15 @@ export const Mesh: MessageFns<Mesh> = {
     }
     if (message.readable !== false) {
       writer.uint32(16).bool(message.readable);
+    }
+    if (message.revision !== 0) {
+      writer.uint32(24).int64(message.revision);
+    }
+    if (message.seenRevision !== 0) {
+      writer.uint32(32).int64(message.seenRevision);
+    }
+    for (const v of message.warnings) {
+      MeshWarning.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -2249,6 +2275,30 @@ export const Mesh: MessageFns<Mesh> = {
             message.readable = reader.bool();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.revision = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.seenRevision = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.warnings.push(MeshWarning.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2265,6 +2315,15 @@ export const Mesh: MessageFns<Mesh> = {
     return {
       servers: globalThis.Array.isArray(object?.servers) ? object.servers.map((e: any) => MeshServer.fromJSON(e)) : [],
       readable: isSet(object.readable) ? globalThis.Boolean(object.readable) : false,
+      revision: isSet(object.revision) ? globalThis.Number(object.revision) : 0,
+      seenRevision: isSet(object.seenRevision)
+        ? globalThis.Number(object.seenRevision)
+        : isSet(object.seen_revision)
+        ? globalThis.Number(object.seen_revision)
+        : 0,
+      warnings: globalThis.Array.isArray(object?.warnings)
+        ? object.warnings.map((e: any) => MeshWarning.fromJSON(e))
+        : [],
     };
   },
 
@@ -2276,6 +2335,15 @@ export const Mesh: MessageFns<Mesh> = {
     if (message.readable !== false) {
       obj.readable = message.readable;
     }
+    if (message.revision !== 0) {
+      obj.revision = Math.round(message.revision);
+    }
+    if (message.seenRevision !== 0) {
+      obj.seenRevision = Math.round(message.seenRevision);
+    }
+    if (message.warnings?.length) {
+      obj.warnings = message.warnings.map((e) => MeshWarning.toJSON(e));
+    }
     return obj;
   },
 
@@ -2286,6 +2354,110 @@ export const Mesh: MessageFns<Mesh> = {
     const message = createBaseMesh();
     message.servers = object.servers?.map((e) => MeshServer.fromPartial(e)) || [];
     message.readable = object.readable ?? false;
+    message.revision = object.revision ?? 0;
+    message.seenRevision = object.seenRevision ?? 0;
+    message.warnings = object.warnings?.map((e) => MeshWarning.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseMeshWarning(): MeshWarning {
+  return { code: "", subject: "", message: "" };
+}
+
+export const MeshWarning: MessageFns<MeshWarning> = {
+  encode(message: MeshWarning, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.code !== "") {
+      writer.uint32(10).string(message.code);
+    }
+    if (message.subject !== "") {
+      writer.uint32(18).string(message.subject);
+    }
+    if (message.message !== "") {
+      writer.uint32(26).string(message.message);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MeshWarning {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMeshWarning();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.subject = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MeshWarning {
+    return {
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      subject: isSet(object.subject) ? globalThis.String(object.subject) : "",
+      message: isSet(object.message) ? globalThis.String(object.message) : "",
+    };
+  },
+
+  toJSON(message: MeshWarning): unknown {
+    const obj: any = {};
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
+    if (message.subject !== "") {
+      obj.subject = message.subject;
+    }
+    if (message.message !== "") {
+      obj.message = message.message;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MeshWarning>): MeshWarning {
+    return MeshWarning.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MeshWarning>): MeshWarning {
+    const message = createBaseMeshWarning();
+    message.code = object.code ?? "";
+    message.subject = object.subject ?? "";
+    message.message = object.message ?? "";
     return message;
   },
 };

@@ -22,7 +22,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { Health, Progress, Result } from "./agent.js";
+import { Health, MeshWarning, Progress, Result } from "./agent.js";
 import { Manifest } from "./bundle.js";
 
 export const protobufPackage = "nixinfra.v1";
@@ -63,6 +63,16 @@ export interface NodeState {
     | undefined;
   /** Unix ms of the last sign of life. */
   seenMs: number;
+  /** Unset for a node that routes nothing. */
+  mesh: MeshState | undefined;
+}
+
+/** As the agent's Mesh, without the servers. */
+export interface MeshState {
+  readable: boolean;
+  revision: number;
+  seenRevision: number;
+  warnings: MeshWarning[];
 }
 
 export interface AppState {
@@ -70,6 +80,8 @@ export interface AppState {
   name: string;
   port: number;
   instances: AppInstance[];
+  /** No instance is registered, and nobody said that the last ones left: haproxies keep these. Empty otherwise. */
+  held: AppInstance[];
 }
 
 export interface AppInstance {
@@ -196,6 +208,14 @@ export interface RegisterNodeRequest {
   node: string;
   ipv4: string;
   services: string[];
+  /** Apps that the node may register instances of, read from the node itself over SSH; replaces the former list when `assign` is true. */
+  apps: AppRef[];
+  assign: boolean;
+}
+
+export interface AppRef {
+  group: string;
+  name: string;
 }
 
 export interface RegisterNodeResponse {
@@ -218,6 +238,28 @@ export interface ReserveOverlayRequest {
 export interface ReserveOverlayResponse {
   /** e.g. 10.10.3.0/24; the node's overlay address is the network address 10.10.3.0. */
   subnet: string;
+}
+
+export interface SnapshotEtcdRequest {
+}
+
+export interface SnapshotEtcdResponse {
+  chunk: Buffer;
+}
+
+export interface RemoveMemberRequest {
+  node: string;
+}
+
+export interface RemoveMemberResponse {
+}
+
+export interface AddMemberRequest {
+  node: string;
+  ipv4: string;
+}
+
+export interface AddMemberResponse {
 }
 
 function createBaseGetStatusRequest(): GetStatusRequest {
@@ -436,6 +478,7 @@ function createBaseNodeState(): NodeState {
     result: undefined,
     health: undefined,
     seenMs: 0,
+    mesh: undefined,
   };
 }
 
@@ -479,6 +522,9 @@ export const NodeState: MessageFns<NodeState> = {
     }
     if (message.seenMs !== 0) {
       writer.uint32(104).int64(message.seenMs);
+    }
+    if (message.mesh !== undefined) {
+      MeshState.encode(message.mesh, writer.uint32(114).fork()).join();
     }
     return writer;
   },
@@ -600,6 +646,14 @@ export const NodeState: MessageFns<NodeState> = {
             message.seenMs = longToNumber(reader.int64());
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.mesh = MeshState.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -639,6 +693,7 @@ export const NodeState: MessageFns<NodeState> = {
         : isSet(object.seen_ms)
         ? globalThis.Number(object.seen_ms)
         : 0,
+      mesh: isSet(object.mesh) ? MeshState.fromJSON(object.mesh) : undefined,
     };
   },
 
@@ -683,6 +738,9 @@ export const NodeState: MessageFns<NodeState> = {
     if (message.seenMs !== 0) {
       obj.seenMs = Math.round(message.seenMs);
     }
+    if (message.mesh !== undefined) {
+      obj.mesh = MeshState.toJSON(message.mesh);
+    }
     return obj;
   },
 
@@ -710,12 +768,136 @@ export const NodeState: MessageFns<NodeState> = {
       ? Health.fromPartial(object.health)
       : undefined;
     message.seenMs = object.seenMs ?? 0;
+    message.mesh = (object.mesh !== undefined && object.mesh !== null) ? MeshState.fromPartial(object.mesh) : undefined;
+    return message;
+  },
+};
+
+function createBaseMeshState(): MeshState {
+  return { readable: false, revision: 0, seenRevision: 0, warnings: [] };
+}
+
+export const MeshState: MessageFns<MeshState> = {
+  encode(message: MeshState, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.readable !== false) {
+      writer.uint32(8).bool(message.readable);
+    }
+    if (message.revision !== 0) {
+      writer.uint32(16).int64(message.revision);
+    }
+    if (message.seenRevision !== 0) {
+      writer.uint32(24).int64(message.seenRevision);
+    }
+    for (const v of message.warnings) {
+      MeshWarning.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MeshState {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMeshState();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.readable = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.revision = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.seenRevision = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.warnings.push(MeshWarning.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MeshState {
+    return {
+      readable: isSet(object.readable) ? globalThis.Boolean(object.readable) : false,
+      revision: isSet(object.revision) ? globalThis.Number(object.revision) : 0,
+      seenRevision: isSet(object.seenRevision)
+        ? globalThis.Number(object.seenRevision)
+        : isSet(object.seen_revision)
+        ? globalThis.Number(object.seen_revision)
+        : 0,
+      warnings: globalThis.Array.isArray(object?.warnings)
+        ? object.warnings.map((e: any) => MeshWarning.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: MeshState): unknown {
+    const obj: any = {};
+    if (message.readable !== false) {
+      obj.readable = message.readable;
+    }
+    if (message.revision !== 0) {
+      obj.revision = Math.round(message.revision);
+    }
+    if (message.seenRevision !== 0) {
+      obj.seenRevision = Math.round(message.seenRevision);
+    }
+    if (message.warnings?.length) {
+      obj.warnings = message.warnings.map((e) => MeshWarning.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MeshState>): MeshState {
+    return MeshState.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MeshState>): MeshState {
+    const message = createBaseMeshState();
+    message.readable = object.readable ?? false;
+    message.revision = object.revision ?? 0;
+    message.seenRevision = object.seenRevision ?? 0;
+    message.warnings = object.warnings?.map((e) => MeshWarning.fromPartial(e)) || [];
     return message;
   },
 };
 
 function createBaseAppState(): AppState {
-  return { group: "", name: "", port: 0, instances: [] };
+  return { group: "", name: "", port: 0, instances: [], held: [] };
 }
 
 export const AppState: MessageFns<AppState> = {
@@ -731,6 +913,9 @@ export const AppState: MessageFns<AppState> = {
     }
     for (const v of message.instances) {
       AppInstance.encode(v!, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.held) {
+      AppInstance.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -780,6 +965,14 @@ export const AppState: MessageFns<AppState> = {
             message.instances.push(AppInstance.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.held.push(AppInstance.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -800,6 +993,7 @@ export const AppState: MessageFns<AppState> = {
       instances: globalThis.Array.isArray(object?.instances)
         ? object.instances.map((e: any) => AppInstance.fromJSON(e))
         : [],
+      held: globalThis.Array.isArray(object?.held) ? object.held.map((e: any) => AppInstance.fromJSON(e)) : [],
     };
   },
 
@@ -817,6 +1011,9 @@ export const AppState: MessageFns<AppState> = {
     if (message.instances?.length) {
       obj.instances = message.instances.map((e) => AppInstance.toJSON(e));
     }
+    if (message.held?.length) {
+      obj.held = message.held.map((e) => AppInstance.toJSON(e));
+    }
     return obj;
   },
 
@@ -829,6 +1026,7 @@ export const AppState: MessageFns<AppState> = {
     message.name = object.name ?? "";
     message.port = object.port ?? 0;
     message.instances = object.instances?.map((e) => AppInstance.fromPartial(e)) || [];
+    message.held = object.held?.map((e) => AppInstance.fromPartial(e)) || [];
     return message;
   },
 };
@@ -2634,7 +2832,7 @@ export const PlanUndoResponse: MessageFns<PlanUndoResponse> = {
 };
 
 function createBaseRegisterNodeRequest(): RegisterNodeRequest {
-  return { node: "", ipv4: "", services: [] };
+  return { node: "", ipv4: "", services: [], apps: [], assign: false };
 }
 
 export const RegisterNodeRequest: MessageFns<RegisterNodeRequest> = {
@@ -2647,6 +2845,12 @@ export const RegisterNodeRequest: MessageFns<RegisterNodeRequest> = {
     }
     for (const v of message.services) {
       writer.uint32(26).string(v!);
+    }
+    for (const v of message.apps) {
+      AppRef.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.assign !== false) {
+      writer.uint32(40).bool(message.assign);
     }
     return writer;
   },
@@ -2688,6 +2892,22 @@ export const RegisterNodeRequest: MessageFns<RegisterNodeRequest> = {
             message.services.push(reader.string());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.apps.push(AppRef.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.assign = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2705,6 +2925,8 @@ export const RegisterNodeRequest: MessageFns<RegisterNodeRequest> = {
       node: isSet(object.node) ? globalThis.String(object.node) : "",
       ipv4: isSet(object.ipv4) ? globalThis.String(object.ipv4) : "",
       services: globalThis.Array.isArray(object?.services) ? object.services.map((e: any) => globalThis.String(e)) : [],
+      apps: globalThis.Array.isArray(object?.apps) ? object.apps.map((e: any) => AppRef.fromJSON(e)) : [],
+      assign: isSet(object.assign) ? globalThis.Boolean(object.assign) : false,
     };
   },
 
@@ -2719,6 +2941,12 @@ export const RegisterNodeRequest: MessageFns<RegisterNodeRequest> = {
     if (message.services?.length) {
       obj.services = message.services;
     }
+    if (message.apps?.length) {
+      obj.apps = message.apps.map((e) => AppRef.toJSON(e));
+    }
+    if (message.assign !== false) {
+      obj.assign = message.assign;
+    }
     return obj;
   },
 
@@ -2730,6 +2958,93 @@ export const RegisterNodeRequest: MessageFns<RegisterNodeRequest> = {
     message.node = object.node ?? "";
     message.ipv4 = object.ipv4 ?? "";
     message.services = object.services?.map((e) => e) || [];
+    message.apps = object.apps?.map((e) => AppRef.fromPartial(e)) || [];
+    message.assign = object.assign ?? false;
+    return message;
+  },
+};
+
+function createBaseAppRef(): AppRef {
+  return { group: "", name: "" };
+}
+
+export const AppRef: MessageFns<AppRef> = {
+  encode(message: AppRef, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.group !== "") {
+      writer.uint32(10).string(message.group);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AppRef {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAppRef();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AppRef {
+    return {
+      group: isSet(object.group) ? globalThis.String(object.group) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+    };
+  },
+
+  toJSON(message: AppRef): unknown {
+    const obj: any = {};
+    if (message.group !== "") {
+      obj.group = message.group;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AppRef>): AppRef {
+    return AppRef.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AppRef>): AppRef {
+    const message = createBaseAppRef();
+    message.group = object.group ?? "";
+    message.name = object.name ?? "";
     return message;
   },
 };
@@ -3072,6 +3387,381 @@ export const ReserveOverlayResponse: MessageFns<ReserveOverlayResponse> = {
   },
 };
 
+function createBaseSnapshotEtcdRequest(): SnapshotEtcdRequest {
+  return {};
+}
+
+export const SnapshotEtcdRequest: MessageFns<SnapshotEtcdRequest> = {
+  encode(_: SnapshotEtcdRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SnapshotEtcdRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSnapshotEtcdRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): SnapshotEtcdRequest {
+    return {};
+  },
+
+  toJSON(_: SnapshotEtcdRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<SnapshotEtcdRequest>): SnapshotEtcdRequest {
+    return SnapshotEtcdRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<SnapshotEtcdRequest>): SnapshotEtcdRequest {
+    const message = createBaseSnapshotEtcdRequest();
+    return message;
+  },
+};
+
+function createBaseSnapshotEtcdResponse(): SnapshotEtcdResponse {
+  return { chunk: Buffer.alloc(0) };
+}
+
+export const SnapshotEtcdResponse: MessageFns<SnapshotEtcdResponse> = {
+  encode(message: SnapshotEtcdResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.chunk.length !== 0) {
+      writer.uint32(10).bytes(message.chunk);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SnapshotEtcdResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSnapshotEtcdResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.chunk = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SnapshotEtcdResponse {
+    return { chunk: isSet(object.chunk) ? Buffer.from(bytesFromBase64(object.chunk)) : Buffer.alloc(0) };
+  },
+
+  toJSON(message: SnapshotEtcdResponse): unknown {
+    const obj: any = {};
+    if (message.chunk.length !== 0) {
+      obj.chunk = base64FromBytes(message.chunk);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SnapshotEtcdResponse>): SnapshotEtcdResponse {
+    return SnapshotEtcdResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SnapshotEtcdResponse>): SnapshotEtcdResponse {
+    const message = createBaseSnapshotEtcdResponse();
+    message.chunk = object.chunk ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseRemoveMemberRequest(): RemoveMemberRequest {
+  return { node: "" };
+}
+
+export const RemoveMemberRequest: MessageFns<RemoveMemberRequest> = {
+  encode(message: RemoveMemberRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.node !== "") {
+      writer.uint32(10).string(message.node);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveMemberRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveMemberRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.node = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RemoveMemberRequest {
+    return { node: isSet(object.node) ? globalThis.String(object.node) : "" };
+  },
+
+  toJSON(message: RemoveMemberRequest): unknown {
+    const obj: any = {};
+    if (message.node !== "") {
+      obj.node = message.node;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RemoveMemberRequest>): RemoveMemberRequest {
+    return RemoveMemberRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RemoveMemberRequest>): RemoveMemberRequest {
+    const message = createBaseRemoveMemberRequest();
+    message.node = object.node ?? "";
+    return message;
+  },
+};
+
+function createBaseRemoveMemberResponse(): RemoveMemberResponse {
+  return {};
+}
+
+export const RemoveMemberResponse: MessageFns<RemoveMemberResponse> = {
+  encode(_: RemoveMemberResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveMemberResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveMemberResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): RemoveMemberResponse {
+    return {};
+  },
+
+  toJSON(_: RemoveMemberResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<RemoveMemberResponse>): RemoveMemberResponse {
+    return RemoveMemberResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<RemoveMemberResponse>): RemoveMemberResponse {
+    const message = createBaseRemoveMemberResponse();
+    return message;
+  },
+};
+
+function createBaseAddMemberRequest(): AddMemberRequest {
+  return { node: "", ipv4: "" };
+}
+
+export const AddMemberRequest: MessageFns<AddMemberRequest> = {
+  encode(message: AddMemberRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.node !== "") {
+      writer.uint32(10).string(message.node);
+    }
+    if (message.ipv4 !== "") {
+      writer.uint32(18).string(message.ipv4);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AddMemberRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAddMemberRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.node = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ipv4 = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AddMemberRequest {
+    return {
+      node: isSet(object.node) ? globalThis.String(object.node) : "",
+      ipv4: isSet(object.ipv4) ? globalThis.String(object.ipv4) : "",
+    };
+  },
+
+  toJSON(message: AddMemberRequest): unknown {
+    const obj: any = {};
+    if (message.node !== "") {
+      obj.node = message.node;
+    }
+    if (message.ipv4 !== "") {
+      obj.ipv4 = message.ipv4;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AddMemberRequest>): AddMemberRequest {
+    return AddMemberRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AddMemberRequest>): AddMemberRequest {
+    const message = createBaseAddMemberRequest();
+    message.node = object.node ?? "";
+    message.ipv4 = object.ipv4 ?? "";
+    return message;
+  },
+};
+
+function createBaseAddMemberResponse(): AddMemberResponse {
+  return {};
+}
+
+export const AddMemberResponse: MessageFns<AddMemberResponse> = {
+  encode(_: AddMemberResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AddMemberResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAddMemberResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): AddMemberResponse {
+    return {};
+  },
+
+  toJSON(_: AddMemberResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<AddMemberResponse>): AddMemberResponse {
+    return AddMemberResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<AddMemberResponse>): AddMemberResponse {
+    const message = createBaseAddMemberResponse();
+    return message;
+  },
+};
+
 /** Spoken by the operator's command. Every call needs an operator certificate (nix-infra://<cluster>/operator/<name>). */
 export type OperatorServiceService = typeof OperatorServiceService;
 export const OperatorServiceService = {
@@ -3206,6 +3896,38 @@ export const OperatorServiceService = {
       Buffer.from(ReserveOverlayResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReserveOverlayResponse => ReserveOverlayResponse.decode(value),
   },
+  /** A snapshot of etcd as `etcdctl snapshot save` writes it, in chunks. */
+  snapshotEtcd: {
+    path: "/nixinfra.v1.OperatorService/SnapshotEtcd" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: SnapshotEtcdRequest): Buffer => Buffer.from(SnapshotEtcdRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SnapshotEtcdRequest => SnapshotEtcdRequest.decode(value),
+    responseSerialize: (value: SnapshotEtcdResponse): Buffer =>
+      Buffer.from(SnapshotEtcdResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SnapshotEtcdResponse => SnapshotEtcdResponse.decode(value),
+  },
+  /** Takes a member out of etcd; NOT_FOUND when there is none of that name. */
+  removeMember: {
+    path: "/nixinfra.v1.OperatorService/RemoveMember" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RemoveMemberRequest): Buffer => Buffer.from(RemoveMemberRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RemoveMemberRequest => RemoveMemberRequest.decode(value),
+    responseSerialize: (value: RemoveMemberResponse): Buffer =>
+      Buffer.from(RemoveMemberResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RemoveMemberResponse => RemoveMemberResponse.decode(value),
+  },
+  /** Announces a new member, which then starts with initial-cluster-state "existing". */
+  addMember: {
+    path: "/nixinfra.v1.OperatorService/AddMember" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: AddMemberRequest): Buffer => Buffer.from(AddMemberRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AddMemberRequest => AddMemberRequest.decode(value),
+    responseSerialize: (value: AddMemberResponse): Buffer => Buffer.from(AddMemberResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): AddMemberResponse => AddMemberResponse.decode(value),
+  },
 } as const;
 
 export interface OperatorServiceServer extends UntypedServiceImplementation {
@@ -3236,6 +3958,12 @@ export interface OperatorServiceServer extends UntypedServiceImplementation {
   removeNode: handleUnaryCall<RemoveNodeRequest, RemoveNodeResponse>;
   /** Returns the node's overlay subnet, reserving the lowest free one (a flannel lease without TTL) at the first call. */
   reserveOverlay: handleUnaryCall<ReserveOverlayRequest, ReserveOverlayResponse>;
+  /** A snapshot of etcd as `etcdctl snapshot save` writes it, in chunks. */
+  snapshotEtcd: handleServerStreamingCall<SnapshotEtcdRequest, SnapshotEtcdResponse>;
+  /** Takes a member out of etcd; NOT_FOUND when there is none of that name. */
+  removeMember: handleUnaryCall<RemoveMemberRequest, RemoveMemberResponse>;
+  /** Announces a new member, which then starts with initial-cluster-state "existing". */
+  addMember: handleUnaryCall<AddMemberRequest, AddMemberResponse>;
 }
 
 export interface OperatorServiceClient extends Client {
@@ -3419,6 +4147,48 @@ export interface OperatorServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ReserveOverlayResponse) => void,
+  ): ClientUnaryCall;
+  /** A snapshot of etcd as `etcdctl snapshot save` writes it, in chunks. */
+  snapshotEtcd(
+    request: SnapshotEtcdRequest,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<SnapshotEtcdResponse>;
+  snapshotEtcd(
+    request: SnapshotEtcdRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<SnapshotEtcdResponse>;
+  /** Takes a member out of etcd; NOT_FOUND when there is none of that name. */
+  removeMember(
+    request: RemoveMemberRequest,
+    callback: (error: ServiceError | null, response: RemoveMemberResponse) => void,
+  ): ClientUnaryCall;
+  removeMember(
+    request: RemoveMemberRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RemoveMemberResponse) => void,
+  ): ClientUnaryCall;
+  removeMember(
+    request: RemoveMemberRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RemoveMemberResponse) => void,
+  ): ClientUnaryCall;
+  /** Announces a new member, which then starts with initial-cluster-state "existing". */
+  addMember(
+    request: AddMemberRequest,
+    callback: (error: ServiceError | null, response: AddMemberResponse) => void,
+  ): ClientUnaryCall;
+  addMember(
+    request: AddMemberRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: AddMemberResponse) => void,
+  ): ClientUnaryCall;
+  addMember(
+    request: AddMemberRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: AddMemberResponse) => void,
   ): ClientUnaryCall;
 }
 
