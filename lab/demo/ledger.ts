@@ -43,8 +43,11 @@ export interface LedgerOptions {
 
 /** A request that has no answer after this long counts as failed: longer than haproxy's retries, shorter than patience. */
 const REQUEST_TIMEOUT_MS = 5_000;
-/** Connections of the client. Slow requests hold theirs: 64 are too few for 200 requests per second and 20 slow ones of 2 s. */
-const CONNECTIONS = 128;
+/**
+ * Most connections of the client. An open request holds its own, and a request without one waits unseen: half of 220 per second that
+ * hang until their time-out hold 550. No more are opened than are needed.
+ */
+const CONNECTIONS = 1_024;
 
 /** Why there was no answer, in words that tell a reset from a refusal, a time-out and anything else. */
 function causeOf(error: Error & { code?: string }): string {

@@ -2,7 +2,7 @@
  * What the mesh does when a node, an app or a network breaks, with real parts and under load. Every request is in a ledger, and every
  * failure is printed with its cause and time. Each case heals what it broke and waits until all is as before.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { labExec, labVerb } from '../../lab/cli.js';
 import { readStatus } from '../../lab/demo/cluster-view.js';
 import { waitUntil } from '../../lab/demo/wait-until.js';
@@ -58,6 +58,14 @@ beforeAll(async () => {
   await whole();
 });
 afterAll(() => lab.close());
+// A case that failed half way must not fail the next ones.
+afterEach(async () => {
+  await heal(...control, ...workers, ingress);
+  await labVerb('start', worker);
+  await signal('CONT');
+  await lab.onNode(worker, 'systemctl', 'start', app);
+  await whole();
+});
 
 describe('a worker loses its power', () => {
   it('no GET fails, POSTs only at once; its keys go with the lease; it comes back by itself', async () => {
