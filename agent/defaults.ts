@@ -99,4 +99,16 @@ export const agentDefaults = {
   meshReadBytes: 8 * 1024 * 1024,
   /** A haproxy that does not answer for this long is gone; a restart takes less. */
   meshGoneMs: 1_000,
+  /** Changes are told at most this often: a restart of many apps is some messages, not hundreds. */
+  meshTellMs: 200,
+  /** haproxy reads at most 16 KiB of commands at once. */
+  runtimeLineBytes: 8 * 1024,
+  /** A command that changed nothing is tried this often, with pauses that double from here; afterwards only a reload can help. */
+  runtimeTries: 6,
+  runtimeRetryMs: 250,
+  /** A removed instance may work on open requests this long: as long as a reload would leave them (hard-stop-after in base.cfg). */
+  runtimeDrainMs: 30_000,
+  /** Before confd reloads for other servers, the agent, which sees the same change a little earlier, has this long to apply it. */
+  runtimeGraceMs: 250,
+  runtimeGracePollMs: 25,
 } as const;

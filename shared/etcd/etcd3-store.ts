@@ -121,8 +121,11 @@ export function openEtcd(config: EtcdConfig): EtcdStore {
 
   function feed(prefix: string, fromRevision: number, handlers: FeedHandlers): Feed {
     const watcher = client.watch().prefix(prefix).startRevision(String(fromRevision)).watcher();
-    watcher.on('put', (kv) => handlers.onChange({ key: kv.key.toString(), entry: toEntry(kv) }));
-    watcher.on('delete', (kv) => handlers.onChange({ key: kv.key.toString(), entry: undefined }));
+    // The removed key's mod_revision is that of its removal.
+    const tell = (kv: IKeyValue, entry: Entry | undefined) =>
+      handlers.onChange({ key: kv.key.toString(), entry }, Number(kv.mod_revision));
+    watcher.on('put', (kv) => tell(kv, toEntry(kv)));
+    watcher.on('delete', (kv) => tell(kv, undefined));
     watcher.on('disconnected', () => handlers.onTrouble());
     watcher.on('error', () => handlers.onTrouble());
     // cancel() waits for an answer that may never come; nothing depends on it.
@@ -159,7 +162,11 @@ export function openEtcd(config: EtcdConfig): EtcdStore {
     compareAndSet,
     transact,
     grant: (ttl) => grant(client, ttl),
-    watchPrefix: (prefix: string, onChange: (change: Change) => void): Watch =>
+    watchPrefix: (
+      prefix: string,
+      onChange: (change: Change) => void,
+      onRevision?: (revision: number) => void,
+    ): Watch =>
       listWatch(
         {
           list: () => list(prefix),
@@ -168,6 +175,7 @@ export function openEtcd(config: EtcdConfig): EtcdStore {
           retryMs: defaults.reconnectMinMs,
         },
         onChange,
+        onRevision,
       ),
     memberStatus: async () => {
       const status = await told(client.maintenance.status());

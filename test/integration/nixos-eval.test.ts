@@ -55,7 +55,11 @@ async function configurationOf(name: string, changes: Changes): Promise<string> 
   if (changes.nodeFile !== undefined) {
     files.set(`nodes/${name}.nix`, { content: Buffer.from(changes.nodeFile), mode: 0o644 });
   }
-  const programs = { agent: Buffer.from('// agent'), controller: Buffer.from('// controller') };
+  const programs = {
+    agent: Buffer.from('// agent'),
+    mesh: Buffer.from('// mesh'),
+    controller: Buffer.from('// controller'),
+  };
   const bundle = buildBundle({ config, node, facts: changes.facts ?? facts, files, programs });
 
   const directory = await mkdtemp(join(workspace, `${name}-`));
