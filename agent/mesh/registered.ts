@@ -77,7 +77,11 @@ export function readServices(value: Buffer): string[] | undefined {
   const own = fields.filter(({ path }) => path === 'services');
   const begin = own.findLastIndex(({ around }) => around === 'o');
   if (own[begin]?.kind !== 'list') return undefined;
-  return own
-    .slice(begin + 1)
-    .flatMap(({ kind, around, raw }) => (kind === 'text' && around === 'ol' ? [raw] : []));
+  return (
+    own
+      .slice(begin + 1)
+      .filter(({ kind, around }) => kind === 'text' && around === 'ol')
+      // The template joins them by this sign.
+      .flatMap(({ raw }) => raw.split('|'))
+  );
 }
