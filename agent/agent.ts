@@ -103,7 +103,6 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     fetch: (hashes) => dialler.fetch(hashes),
   });
   const gate = new MeshGate({
-    node,
     apps,
     activator,
     clock,

@@ -77,6 +77,12 @@ export const agentDefaults = {
   unitWatchMs: 500,
   /** How often the folder of declared apps is read again; a switch reads it at once. */
   rescanMs: 5_000,
+  /** The same where systemd tells of every change: only for what it may not have told. */
+  unitResyncMs: 5_000,
+  /** Copies of one app on one node: each is a unit and a port; more is a mistake. */
+  copiesMax: 64,
+  /** How often all keys of apps are listed for those of a former life of this node: only what a crash or a person left is found. */
+  sweepMs: 300_000,
   /** Longest life of any helper command (`systemctl show`). */
   commandMs: 10_000,
   /** A dry activation and a comparison of closures read the whole system, on a busy machine slowly. */

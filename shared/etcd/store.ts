@@ -60,8 +60,9 @@ export interface EtcdStore {
    */
   compareAndSet(key: string, expected: number, value: string | undefined): Promise<boolean>;
   /**
-   * Carries out all writes at once if every condition holds; false when one does not, and then nothing is written. Never repeated by
-   * itself: when it throws, it may have been carried out or not, and the caller has to read to know.
+   * Carries out all writes at once if every condition holds; false when one does not, and then nothing is written. With
+   * conditions it is never repeated by itself: when it throws, it may have been carried out or not, and the caller has to read to know.
+   * Without any it is repeated like a put.
    */
   transact(conditions: readonly Condition[], writes: readonly Write[]): Promise<boolean>;
   grant(ttlSeconds: number): Promise<EtcdLease>;
