@@ -79,6 +79,8 @@ export const agentDefaults = {
   rescanMs: 5_000,
   /** The same where systemd tells of every change: only for what it may not have told. */
   unitResyncMs: 5_000,
+  /** Pause before systemd's socket is tried again: it comes back within a second where systemd executes itself anew. */
+  unitFeedRetryMs: 1_000,
   /** Copies of one app on one node: each is a unit and a port; more is a mistake. */
   copiesMax: 64,
   /** How often all keys of apps are listed for those of a former life of this node: only what a crash or a person left is found. */
