@@ -16,6 +16,7 @@ import type { AgentConfig } from './config.js';
 import { agentDefaults as defaults } from './defaults.js';
 import { sampleNode } from './health/sample.js';
 import { MeshWatcher } from './mesh/mesh-watcher.js';
+import { RuntimeSource } from './mesh/runtime-source.js';
 import { Barriers } from './session/barrier.js';
 import { Confirmation } from './session/confirmation.js';
 import { Dialler } from './session/dialler.js';
@@ -76,11 +77,18 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   });
   const barriers = new Barriers((event) => dialler.send(event));
   const confirmation = new Confirmation(dialler);
+  const routes = new RuntimeSource({
+    subscriber: { node, services: config.services },
+    etcd,
+    onChange: () => mesh.wake(),
+  });
   const mesh = new MeshWatcher({
     socketPath: config.haproxySocket,
     clock,
     log,
     onChange: (served) => dialler.send({ $case: 'mesh', value: served }),
+    source: routes,
+    record: { file: config.haproxyFile, loaded: config.haproxyLoaded },
   });
 
   const report: Reporter = {
@@ -103,7 +111,6 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     fetch: (hashes) => dialler.fetch(hashes),
   });
   const gate = new MeshGate({
-    node,
     apps,
     activator,
     clock,
@@ -180,6 +187,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   await preparer.recover();
   await applier.recover();
   await apps.start();
+  routes.start();
   mesh.start();
   void dialler.run();
   void healthLoop();
@@ -189,6 +197,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
       stopped = true;
       applier.stop();
       mesh.stop();
+      routes.stop();
       dialler.stop();
       await apps.stop();
       etcd.close();

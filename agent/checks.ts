@@ -63,10 +63,11 @@ export class Reader {
     return values.includes(value) ? value : this.fail(key, `not one of ${values.join(', ')}`);
   }
 
-  strings(key: string): string[] {
-    const value = this.value[key];
-    if (Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === 'string'))
-      return value;
+  /** A list that is not empty, unless there is something to fall back to. */
+  strings(key: string, fallback?: string[]): string[] {
+    const value = this.value[key] ?? fallback;
+    const isList = Array.isArray(value) && value.every((item) => typeof item === 'string');
+    if (isList && (value.length > 0 || fallback)) return value;
     return this.fail(key, 'not a list of texts');
   }
 

@@ -23,8 +23,12 @@ export interface AgentConfig {
   sshPort: number;
   /** The file of keys that sshd reads for root beside its own (agent.nix). */
   sshKeysFile: string;
-  /** Admin socket of haproxy. */
+  /** Service groups that this node subscribes to, as its configuration has them. */
+  services: string[];
+  /** Admin socket of haproxy, the file that confd writes for it, and the copy that it was started from. */
   haproxySocket: string;
+  haproxyFile: string;
+  haproxyLoaded: string;
 }
 
 export function parseConfig(text: string, where: string): AgentConfig {
@@ -48,7 +52,10 @@ export function parseConfig(text: string, where: string): AgentConfig {
     proveSsh: reader.boolean('proveSsh', true),
     sshPort: reader.integer('sshPort', 1, 65535, 22),
     sshKeysFile: reader.string('sshKeysFile', '/run/nix-infra/ssh-proof/root'),
+    services: reader.strings('services', []),
     haproxySocket: reader.string('haproxySocket', '/run/haproxy/haproxy.sock'),
+    haproxyFile: reader.string('haproxyFile', '/var/lib/haproxy-mesh/haproxy.cfg'),
+    haproxyLoaded: reader.string('haproxyLoaded', '/run/haproxy/loaded.cfg'),
   };
 }
 

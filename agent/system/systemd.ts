@@ -2,6 +2,7 @@
 import type { UnitWatcher } from '../apply/activator.js';
 import type { UnitState } from '../apply/proof.js';
 import { lines, run } from './run.js';
+import { systemdSocket, unitSignals } from './unit-signals.js';
 
 /** Reads the blocks of `systemctl show`, each a set of properties, by `Id`. */
 export function parseBlocks(text: string): Map<string, Map<string, string>> {
@@ -85,4 +86,5 @@ export async function explainUnit(unit: string): Promise<string[]> {
 
 export const systemdUnits: UnitWatcher = {
   activeStates: async (units) => parseShow(await show('Id,ActiveState', units)),
+  follow: (onChange) => unitSignals(systemdSocket, onChange),
 };

@@ -32,6 +32,9 @@ let
       stateDir = "/var/lib/nix-infra";
       configDir = "/etc/nixos";
       activator = "nixos";
+      inherit (node) services;
+      haproxyFile = config.infrastructure.haproxy.configFile;
+      haproxyLoaded = config.infrastructure.haproxy.loadedFile;
       inherit (cfg) proveSsh;
       sshPort = builtins.head (config.services.openssh.ports ++ [ 22 ]);
       sshKeysFile = "${proofKeys}/root";

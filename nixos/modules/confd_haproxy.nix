@@ -25,8 +25,12 @@ in
         "/cluster/services"
       ];
       checkCommand = "${haproxy.package}/bin/haproxy -c -f {{.src}}";
+      # The agent changes servers in the running haproxy; there is nothing to reload where that serves the new file already.
       # confd does not repeat a failed reload: where haproxy is down, this starts it with the new file.
-      reloadCommand = "${config.systemd.package}/bin/systemctl reload-or-restart haproxy.service";
+      reloadCommand =
+        "${config.infrastructure.agent.package}/bin/node ${../nix-infra/mesh.cjs} "
+        + "${haproxy.configFile} ${haproxy.loadedFile} /run/haproxy/haproxy.sock "
+        + "|| ${config.systemd.package}/bin/systemctl reload-or-restart haproxy.service";
     };
 
     assertions = [

@@ -1,8 +1,9 @@
 /** Real etcd members with client TLS, as child processes that can be killed and started again on their data. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { openEtcd } from '../../shared/etcd/etcd3-store.js';
 import type { EtcdConfig, EtcdStore } from '../../shared/etcd/store.js';
 import type { HarnessAuthority } from './certificates.js';
@@ -25,6 +26,8 @@ export interface EtcdHarness {
   kill(member: number): Promise<void>;
   start(member: number): void;
   healthy(): Promise<void>;
+  /** As somebody with etcdctl does; the id as in an Entry. */
+  revokeLease(id: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -92,6 +95,12 @@ export async function startEtcd(
     kill,
     start,
     healthy,
+    revokeLease: async (id) => {
+      const { endpoint } = members[0] as (typeof members)[number];
+      const tls = [`--cacert=${files.ca}`, `--cert=${files.cert}`, `--key=${files.key}`];
+      const args = ['lease', 'revoke', BigInt(id).toString(16), `--endpoints=${endpoint}`, ...tls];
+      await promisify(execFile)('etcdctl', args, { env: { ...process.env, ETCDCTL_API: '3' } });
+    },
     stop: async () => {
       store.close();
       await Promise.all(members.map((_, i) => kill(i)));
