@@ -88,7 +88,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     log,
     onChange: (served) => dialler.send({ $case: 'mesh', value: served }),
     source: routes,
-    record: { file: config.haproxyFile, loaded: config.haproxyLoaded },
+    record: { file: config.haproxyFile, loaded: config.haproxyLoaded, voucher: config.meshVoucher },
   });
 
   const report: Reporter = {

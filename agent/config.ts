@@ -29,6 +29,8 @@ export interface AgentConfig {
   haproxySocket: string;
   haproxyFile: string;
   haproxyLoaded: string;
+  /** Where confd's command finds the agent's word. */
+  meshVoucher: string;
 }
 
 export function parseConfig(text: string, where: string): AgentConfig {
@@ -56,6 +58,7 @@ export function parseConfig(text: string, where: string): AgentConfig {
     haproxySocket: reader.string('haproxySocket', '/run/haproxy/haproxy.sock'),
     haproxyFile: reader.string('haproxyFile', '/var/lib/haproxy-mesh/haproxy.cfg'),
     haproxyLoaded: reader.string('haproxyLoaded', '/run/haproxy/loaded.cfg'),
+    meshVoucher: reader.string('meshVoucher', '/run/nix-infra/mesh-voucher'),
   };
 }
 

@@ -116,7 +116,7 @@ export const agentDefaults = {
   runtimeRetryMs: 250,
   /** A removed instance may work on open requests this long: as long as a reload would leave them (hard-stop-after in base.cfg). */
   runtimeDrainMs: 30_000,
-  /** Before confd reloads for other servers, the agent, which sees the same change a little earlier, has this long to apply it. */
-  runtimeGraceMs: 250,
+  /** Before confd reloads for other servers, the agent, which sees the same change a little earlier, has this long to apply it, or to say that the file is behind. */
+  runtimeGraceMs: 500,
   runtimeGracePollMs: 25,
 } as const;

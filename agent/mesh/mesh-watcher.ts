@@ -10,7 +10,9 @@ import { ask } from './ask.js';
 import { RuntimeApplier } from './runtime-applier.js';
 import type { RuntimeSource } from './runtime-source.js';
 import { ServedRecord, type ServedRecordPaths } from './served-record.js';
-import { servedServers, serves } from './served-revision.js';
+import { inRotation, servedServers, serves } from './served-revision.js';
+import { sameServers } from './served-servers.js';
+import { voucherText, writeVoucher } from './served-voucher.js';
 import { parseAnswer, questions, type Running } from './show-stat.js';
 
 export interface MeshWatcherOptions {
@@ -34,6 +36,8 @@ export class MeshWatcher {
   #text = '';
   #toldMs = Number.NEGATIVE_INFINITY;
   #lastGoodMs = Number.NEGATIVE_INFINITY;
+  #voucher = '';
+  #watch: { close(): void } | undefined;
   #alarm: (() => void) | undefined;
   #isAwake = false;
   /** Each start has its own loop; one that was stopped while it asked must not go on. */
@@ -49,12 +53,14 @@ export class MeshWatcher {
   start(): void {
     if (this.#isStarted) return;
     this.#isStarted = true;
+    this.#watch = this.#record?.watch(() => this.wake());
     this.#round += 1;
     void this.#run(this.#round);
   }
 
   stop(): void {
     this.#isStarted = false;
+    this.#watch?.close();
     this.#round += 1;
     this.wake();
   }
@@ -77,6 +83,7 @@ export class MeshWatcher {
       const mesh = await this.#look();
       if (round !== this.#round) return;
       const pending = mesh !== undefined && !this.#tell(mesh);
+      await this.#vouch();
       // A new worker was started from the file: compare at once.
       if (this.#applier && this.#running && this.#running.pid !== before) continue;
       await this.#sleep(pending ? defaults.meshTellMs : defaults.meshPollMs);
@@ -124,6 +131,25 @@ export class MeshWatcher {
     return running;
   }
 
+  /** Where confd's file says something else than haproxy serves, one of them is older: tells confd's command when it is the file. */
+  async #vouch(): Promise<void> {
+    const { record: paths, source, log } = this.options;
+    const running = this.#running;
+    if (!running || !this.#record || !paths || !source) return;
+    const { stamp, servers } = this.#record.file();
+    const active = inRotation(running);
+    const text = voucherText({ stamp, servers: active });
+    if (stamp === '' || text === this.#voucher || sameServers(active, servers)) return;
+    try {
+      // Read after the file: what it says cannot be older.
+      if (!serves(running, await source.fresh())) return;
+      writeVoucher(paths.voucher, text);
+      this.#voucher = text;
+    } catch (error) {
+      log.debug({ err: error }, 'etcd does not say whether the file or haproxy is older');
+    }
+  }
+
   #mesh(running: Running | undefined): Mesh {
     const expected = this.options.source?.current();
     if (running && expected && serves(running, expected)) this.#revision = expected.revision;
@@ -132,7 +158,8 @@ export class MeshWatcher {
       servers: running ? servedServers(running, this.#record?.servers(running.description) ?? []) : [],
       revision: this.#revision,
       seenRevision: expected?.revision ?? 0,
-      warnings: [...(expected?.warnings ?? [])],
+      // Where there is no haproxy there are no routes that could be wrong.
+      warnings: running && expected ? [...expected.warnings] : [],
     };
   }
 

@@ -1,9 +1,23 @@
 import { expect, it } from 'vitest';
-import { meshConfig } from '../../test/harness/mesh-config.js';
-import { type ReloadFacts, reloadReason } from './reload-check.js';
+import { otherServers, type ReloadFacts, reloadReason } from './reload-check.js';
+import { voucherText } from './served-voucher.js';
 import type { Running } from './show-stat.js';
 
-const config = (servers: Record<string, string>) => meshConfig('hello', 8080, servers);
+const config = (servers: Record<string, string>) => `global
+  maxconn 8000
+
+# frontends: hello
+listen tcp-in-frontends-hello
+  bind 127.0.0.1:8080
+  use_backend hello
+
+  backend hello
+    # Why.
+    default-server inter 500ms
+${Object.entries(servers)
+  .map(([id, address]) => `    server ${id} ${address} check\n`)
+  .join('')}
+`;
 const named = (text: string, name = 'load-1') => `${text}\nglobal\n  description ${name}\n`;
 const running = (servers: Record<string, string>, change: Partial<Running> = {}): Running => ({
   pid: '1',
@@ -23,7 +37,14 @@ const one = { w1: '10.0.0.1:80' };
 const two = { ...one, w2: '10.0.0.2:80' };
 
 const reason = (change: Partial<ReloadFacts>) =>
-  reloadReason({ file: config(two), loaded: named(config(one)), running: running(two), ...change });
+  reloadReason({
+    file: config(two),
+    loaded: named(config(one)),
+    voucher: '',
+    stamp: '1-2-3',
+    running: running(two),
+    ...change,
+  });
 
 it('needs no reload where the servers were changed at runtime', () => {
   expect(reason({})).toBeUndefined();
@@ -38,6 +59,14 @@ it('is not troubled by comments, and by servers that are on their way out', () =
     server.server === 'w3' ? { ...server, status: 'DRAIN', sessions: 3 } : server,
   );
   expect(reason({ running: { ...draining, servers } })).toBeUndefined();
+});
+
+it('does not take back what the agent has done since the file was written', () => {
+  const voucher = voucherText({ stamp: '1-2-3', servers: running(two).servers });
+  expect(reason({ file: config(one), voucher })).toBeUndefined();
+  expect(reason({ file: config(one), voucher, stamp: '1-2-4' })).toBe(otherServers);
+  expect(reason({ file: config(one), voucher, running: running({}) })).toBe(otherServers);
+  expect(reason({ file: config(one).replace('8080', '8081'), voucher })).toMatch(/more than servers/);
 });
 
 it.each<[string, RegExp, Partial<ReloadFacts>]>([

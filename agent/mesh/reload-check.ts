@@ -1,22 +1,29 @@
 /** Pure: whether haproxy must be reloaded for a new file, or serves what it says already. */
 import { parseLoaded, parseServedFile } from './served-file.js';
 import { sameServers } from './served-servers.js';
+import { voucherText } from './served-voucher.js';
 import { isOut, type Running } from './show-stat.js';
+
+/** The one reason that the agent may be about to make void. */
+export const otherServers = 'other servers';
 
 export interface ReloadFacts {
   /** The file that confd has just written. */
   file: string;
   /** What the last start or reload gave to haproxy: a copy of the file of that moment, and a name for it. */
   loaded: string;
+  /** The agent's word (served-voucher.ts), and the stamp of the file; read before the worker was asked. */
+  voucher: string;
+  stamp: string;
   /** What the running worker says; 'stopping' for one that is on its way out. */
   running: Running | 'stopping';
 }
 
 /**
- * Why to reload; undefined when the running worker serves exactly what the file says. Servers out of rotation do not count: who took
+ * Why to reload; undefined when the running worker serves exactly what the file says, or what etcd says since. Servers out of rotation do not count: who took
  * them out takes them away. Whatever cannot be told for sure is a reason.
  */
-export function reloadReason({ file, loaded, running }: ReloadFacts): string | undefined {
+export function reloadReason({ file, loaded, voucher, stamp, running }: ReloadFacts): string | undefined {
   const { name, ...was } = parseLoaded(loaded);
   if (name === '') return 'what was loaded last has no name';
   if (running === 'stopping') return 'a worker answers that is on its way out';
@@ -26,5 +33,6 @@ export function reloadReason({ file, loaded, running }: ReloadFacts): string | u
   if (wanted.odd.length > 0 || was.odd.length > 0) return `odd line: ${wanted.odd[0] ?? was.odd[0]}`;
   if (wanted.shape !== was.shape) return 'more than servers has changed';
   const active = running.servers.filter(({ status }) => !isOut(status));
-  return sameServers(active, wanted.servers) ? undefined : 'other servers';
+  if (sameServers(active, wanted.servers)) return undefined;
+  return voucherText({ stamp, servers: active }) === voucher ? undefined : otherServers;
 }

@@ -1,26 +1,30 @@
 /**
- * `mesh.cjs FILE LOADED SOCKET`: confd's question after it has written FILE. Exit code 0: the running haproxy serves it already. Anything
+ * `mesh.cjs FILE LOADED SOCKET VOUCHER`: confd's question after it has written FILE. Exit code 0: the running haproxy serves it already. Anything
  * else: reload. Every failure is a reason to reload, so nothing is caught but to be told.
  */
 import { readFileSync } from 'node:fs';
 import { agentDefaults as defaults } from '../defaults.js';
 import { ask } from './ask.js';
-import { reloadReason } from './reload-check.js';
+import { otherServers, reloadReason } from './reload-check.js';
+import { stampOf } from './served-record.js';
+import { readVoucher } from './served-voucher.js';
 import { parseAnswer, question } from './show-stat.js';
 
 async function main(): Promise<void> {
-  const [file = '', loaded = '', socket = ''] = process.argv.slice(2);
+  const [file = '', loaded = '', socket = '', voucher = ''] = process.argv.slice(2);
   const deadline = performance.now() + defaults.runtimeGraceMs;
   for (;;) {
-    const running = parseAnswer(await ask(socket, question, defaults.meshReadMs, defaults.meshReadBytes));
-    const reason = reloadReason({
+    const facts = {
       file: readFileSync(file, 'utf8'),
+      stamp: stampOf(file),
       loaded: readFileSync(loaded, 'utf8'),
-      running,
-    });
+      voucher: readVoucher(voucher),
+    };
+    const running = parseAnswer(await ask(socket, question, defaults.meshReadMs, defaults.meshReadBytes));
+    const reason = reloadReason({ ...facts, running });
     if (reason === undefined) return;
-    // The agent may be about to change just that; a change of shape is not its work.
-    if (reason !== 'other servers' || performance.now() >= deadline) throw new Error(reason);
+    // The agent may be about to change just that, or to say that it knows better; a change of shape is not its work.
+    if (reason !== otherServers || performance.now() >= deadline) throw new Error(reason);
     await new Promise((resolve) => {
       setTimeout(resolve, defaults.runtimeGracePollMs);
     });

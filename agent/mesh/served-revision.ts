@@ -5,7 +5,7 @@ import { compareText, type ServerAt, sameServers, serverText } from './served-se
 import { isOut, isUp, type Running, type RunningServer } from './show-stat.js';
 
 /** The servers that get requests, or would if their checks passed. */
-function inRotation({ servers }: Running): RunningServer[] {
+export function inRotation({ servers }: Running): RunningServer[] {
   return servers.filter(({ status }) => !isOut(status));
 }
 

@@ -29,7 +29,7 @@ in
       # confd does not repeat a failed reload: where haproxy is down, this starts it with the new file.
       reloadCommand =
         "${config.infrastructure.agent.package}/bin/node ${../nix-infra/mesh.cjs} "
-        + "${haproxy.configFile} ${haproxy.loadedFile} /run/haproxy/haproxy.sock "
+        + "${haproxy.configFile} ${haproxy.loadedFile} /run/haproxy/haproxy.sock /run/nix-infra/mesh-voucher "
         + "|| ${config.systemd.package}/bin/systemctl reload-or-restart haproxy.service";
     };
 

@@ -14,14 +14,7 @@ let
   program = "/run/haproxy/haproxy";
   link = "${pkgs.coreutils}/bin/ln -sfn ${cfg.package}/bin/haproxy ${program}";
   # haproxy runs a copy with a name, so that it can say what it was started from: the file in service may be newer.
-  load = pkgs.writeShellScript "haproxy-load" ''
-    set -eu
-    copy=${cfg.loadedFile}
-    ${pkgs.coreutils}/bin/cp ${cfg.configFile} "$copy.new"
-    printf '\nglobal\n  description load-%s-%s\n' "$(${pkgs.coreutils}/bin/date +%s.%N)" "$$" >> "$copy.new"
-    ${cfg.package}/bin/haproxy -c -f "$copy.new"
-    ${pkgs.coreutils}/bin/mv "$copy.new" "$copy"
-  '';
+  load = "${pkgs.runtimeShell} ${./haproxy/load.sh} ${cfg.configFile} ${cfg.loadedFile} ${cfg.package}/bin/haproxy";
 in
 {
   options.infrastructure.haproxy = {

@@ -4,12 +4,12 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureGoTool } from '../../lab/image/go-tools.js';
+import { repoRoot } from '../../lab/repo-root.js';
 
 /** The program, unmodified; built when it is not there yet. */
 export const confdProgram = await ensureGoTool('confd', () => {});
 
-const module = (name: string) =>
-  readFileSync(new URL(`../../nixos/modules/haproxy/${name}`, import.meta.url), 'utf8');
+const module = (name: string) => readFileSync(join(repoRoot(), 'nixos/modules/haproxy', name), 'utf8');
 
 /** What confd.nix and confd_haproxy.nix make of the template for a node. */
 export function meshTemplate(node: string, services: readonly string[]): string {

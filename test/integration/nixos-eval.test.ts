@@ -197,7 +197,8 @@ describe('the reference cluster', () => {
 
   it('never runs haproxy with a file of the store', async () => {
     const unit = await readFile(join(await build('worker001'), 'etc/systemd/system/haproxy.service'), 'utf8');
-    expect(unit).toMatch(/^ExecStart=.* -f \/var\/lib\/haproxy-mesh\/haproxy\.cfg /m);
+    expect(unit).toMatch(/^ExecStart=.* -f \/run\/haproxy\/loaded\.cfg /m);
+    expect(unit).toMatch(/^ExecStartPre=.*load\.sh \/var\/lib\/haproxy-mesh\/haproxy\.cfg \/run\/haproxy\/loaded\.cfg /m);
     expect(unit).toContain('X-ReloadIfChanged=true');
   });
 
