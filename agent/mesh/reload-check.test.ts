@@ -15,7 +15,7 @@ listen tcp-in-frontends-hello
     # Why.
     default-server inter 500ms
 ${Object.entries(servers)
-  .map(([id, address]) => `    server ${id} ${address} check\n`)
+  .map(([id, address]) => `    server ${id} ${address} check tcp-ut 1s\n`)
   .join('')}
 `;
 const named = (text: string, name = 'load-1') => `${text}\nglobal\n  description ${name}\n`;
@@ -80,8 +80,12 @@ it.each<[string, RegExp, Partial<ReloadFacts>]>([
   ],
   ['a port changes', /more than servers/, { file: config(two).replace('8080', '8081') }],
   ['a setting changes', /more than servers/, { file: config(two).replace('inter 500ms', 'inter 1s') }],
-  ['a server line says more', /odd line/, { file: config(two).replace(/ check$/m, ' check backup') }],
-  ['a server has no backend', /odd line/, { file: `server x 10.0.0.1:80 check\n${config(two)}` }],
+  [
+    'a server line says more',
+    /odd line/,
+    { file: config(two).replace(/ check tcp-ut 1s$/m, ' check tcp-ut 1s backup') },
+  ],
+  ['a server has no backend', /odd line/, { file: `server x 10.0.0.1:80 check tcp-ut 1s\n${config(two)}` }],
   ['a reload is under way', /not what was loaded last/, { loaded: named(config(one), 'load-2') }],
   ['the copy has no name', /no name/, { loaded: config(one) }],
   ['there is no copy', /no name/, { loaded: '' }],

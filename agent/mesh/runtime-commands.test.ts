@@ -7,8 +7,10 @@ const at = { backend: 'hello', server: 'worker001', address: '10.0.0.1:80' };
 
 it('adds servers with what the template gives to its own', () => {
   const defaults = [...template.matchAll(/^ *default-server (.*)$/gm)].map(([, text]) => text);
-  const own = [...template.matchAll(/^ *server \S+ \S+(.*)$/gm)].map(([line]) => line.split(' ').at(-1));
-  expect(own).toEqual(['check']);
+  const own = [...template.matchAll(/^ *server \S+ \S+(.*)$/gm)].map(([line]) =>
+    line.split(' ').slice(-3).join(' '),
+  );
+  expect(own).toEqual(['check tcp-ut 1s']);
   expect(defaults.map((text) => `check ${text}`)).toEqual([serverParameters]);
 });
 

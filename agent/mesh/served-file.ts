@@ -9,8 +9,8 @@ export interface ServedFile {
   odd: string[];
 }
 
-/** `server <id> <ipv4>:<port> check`, as the template writes it; anything more would be part of the shape. */
-const serverLine = /^server (\S+) (\d{1,3}(?:\.\d{1,3}){3}:\d{1,5}) check$/;
+/** `server <id> <ipv4>:<port> check tcp-ut 1s`, as the template writes it; anything more would be part of the shape. */
+const serverLine = /^server (\S+) (\d{1,3}(?:\.\d{1,3}){3}:\d{1,5}) check tcp-ut 1s$/;
 
 export function parseServedFile(text: string): ServedFile {
   const shape: string[] = [];

@@ -42,11 +42,12 @@ const directives = [
   /^ {2}use_backend [a-z0-9.-]+$/,
   /^ {2}backend [a-z0-9.-]+$/,
   /^ {4}(balance roundrobin|option redispatch 1|retries 3|mode http|retry-on conn-failure empty-response|timeout check 1s)$/,
+  /^ {4}(option http-server-close|option srvtcpka|srvtcpka-idle 1s|srvtcpka-intvl 1s|srvtcpka-cnt 2)$/,
   /^ {4}http-request disable-l7-retry unless { method [A-Z ]+ }$/,
   /^ {4}option httpchk GET \/[a-zA-Z0-9._~/?=&-]*$/,
   /^ {4}http-check expect status 200-399$/,
-  /^ {4}default-server inter 500ms fall 2 rise 1 on-marked-down shutdown-sessions pool-purge-delay 250ms$/,
-  /^ {4}server [a-z0-9.-]+ [0-9.]+:[0-9]+ check$/,
+  /^ {4}default-server inter 500ms fall 2 rise 1 pool-purge-delay 250ms$/,
+  /^ {4}server [a-z0-9.-]+ [0-9.]+:[0-9]+ check tcp-ut 1s$/,
 ];
 const base = readFileSync(new URL('../../nixos/modules/haproxy/base.cfg', import.meta.url), 'utf8');
 
@@ -68,7 +69,7 @@ function appsOf(text: string): ExpectedApp[] {
         port: Number(find(/^ {2}bind 127\.0\.0\.1:(.*)$/m)),
         http: outer.includes('mode http'),
         healthPath: find(/httpchk GET (.*)$/m),
-        servers: [...part.matchAll(/^ {4}server (\S+ \S+) check$/gm)]
+        servers: [...part.matchAll(/^ {4}server (\S+ \S+) check tcp-ut 1s$/gm)]
           .map((match) => match[1] as string)
           .sort(),
         held: part.includes('# held: '),

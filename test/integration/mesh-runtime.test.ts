@@ -75,7 +75,7 @@ const isRendered = (id: string, is = true, as = id) =>
   until(
     `the file ${is ? 'has' : 'has not'} ${id}`,
     10_000,
-    () => is === rendered().includes(`server ${id} ${address(as)} check\n`),
+    () => is === rendered().includes(`server ${id} ${address(as)} check tcp-ut 1s\n`),
   );
 /** Names and addresses of the servers that are in rotation. */
 async function inRotation(): Promise<string[]> {
