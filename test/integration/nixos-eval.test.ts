@@ -151,6 +151,7 @@ describe('the reference cluster', () => {
       minHealthy: null,
       meta_data: {
         publish: { port: 11211 },
+        health: { path: '/ping' },
         env_prefix: 'HELLO',
         env: { HOST: '127.0.0.1', PATH: '', PORT: 11211, PROTOCOL: 'http' },
       },
@@ -194,6 +195,14 @@ describe('the reference cluster', () => {
     const unit = await readFile(join(await build('worker001'), 'etc/systemd/system/haproxy.service'), 'utf8');
     expect(unit).toMatch(/^ExecStart=.* -f \/var\/lib\/haproxy-mesh\/haproxy\.cfg /m);
     expect(unit).toContain('X-ReloadIfChanged=true');
+  });
+
+  it('renders the routes for the node, with the groups of its configuration to fall back on', async () => {
+    const toplevel = await build('worker001');
+    const template = await readFile(join(toplevel, 'etc/confd/templates/haproxy.cfg.tmpl'), 'utf8');
+    expect(template).toContain('"|backends|services|"');
+    expect(template).toContain('split "worker001" " "');
+    expect(template).not.toMatch(/@[a-z]+@/);
   });
 
   it('has a first haproxy configuration that haproxy accepts', async () => {
