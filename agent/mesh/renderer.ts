@@ -2,7 +2,8 @@
  * Watches over confd: v0.16 forgets a change when reading etcd fails after it was told of it, and may hang over etcd's restarts. What the
  * file should hold is known here from an own list-watch; when the file stays behind while etcd answers, confd is restarted.
  */
-import { readFile } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Logger } from 'pino';
 import type { MeshWarning } from '../../proto/gen/nixinfra/v1/agent.js';
 import type { Entry, EtcdStore, Watch } from '../../shared/etcd/store.js';
@@ -108,6 +109,8 @@ export class Renderer {
   async #check(round: number): Promise<void> {
     const { clock, configFile } = this.options;
     const text = await readFile(configFile, 'utf8').catch(() => undefined);
+    // A node without haproxy has no folder for its file, and routes nothing.
+    if (text === undefined && !(await exists(dirname(configFile)))) return;
     if (round !== this.#round) return;
     if (this.#stale || !this.#routes) this.#read();
     const isRight = text !== undefined && holds(parseRendered(text), this.#routes?.routes ?? []);
@@ -125,7 +128,12 @@ export class Renderer {
     if (!listing || round !== this.#round) return;
     const routes = readRoutes(listing.entries, this.options.subscriber).routes;
     const text = await readFile(this.options.configFile, 'utf8').catch(() => '');
-    if (round !== this.#round || holds(parseRendered(text), routes)) return;
+    if (round !== this.#round) return;
+    if (holds(parseRendered(text), routes)) {
+      // It is the own watch that is behind.
+      this.#lag = noLag;
+      return;
+    }
     this.#lag = restarted(this.#lag, clock.monotonic());
     log.warn({ restarts: this.#lag.restarts }, 'the routes do not follow etcd; restarting confd');
     await this.options.restartConfd();
@@ -137,6 +145,13 @@ export class Renderer {
     this.#told = text;
     this.options.onChange?.();
   }
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 function serversOf(routes: Routes['routes']): ExpectedServer[] {
