@@ -25,6 +25,10 @@ export interface AgentConfig {
   sshKeysFile: string;
   /** Admin socket of haproxy. */
   haproxySocket: string;
+  /** The file that confd writes for haproxy. */
+  haproxyConfig: string;
+  /** Groups that this node uses as its configuration names them; its registration in etcd is what counts while it is sound. */
+  services: string[];
 }
 
 export function parseConfig(text: string, where: string): AgentConfig {
@@ -49,6 +53,8 @@ export function parseConfig(text: string, where: string): AgentConfig {
     sshPort: reader.integer('sshPort', 1, 65535, 22),
     sshKeysFile: reader.string('sshKeysFile', '/run/nix-infra/ssh-proof/root'),
     haproxySocket: reader.string('haproxySocket', '/run/haproxy/haproxy.sock'),
+    haproxyConfig: reader.string('haproxyConfig', '/var/lib/haproxy-mesh/haproxy.cfg'),
+    services: reader.texts('services'),
   };
 }
 

@@ -23,6 +23,8 @@ let
     builtins.toJSON {
       inherit (cluster) cluster;
       node = node.name;
+      inherit (node) services;
+      haproxyConfig = config.infrastructure.haproxy.configFile;
       controllers = map (member: "${member.ipv4}:${toString cluster.controllerPort}") cluster.control;
       inherit tls;
       etcd = tls // {

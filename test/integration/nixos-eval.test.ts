@@ -174,6 +174,8 @@ describe('the reference cluster', () => {
     expect(config).toMatchObject({
       cluster: 'demo',
       node: 'worker001',
+      services: ['backends', 'services'],
+      haproxyConfig: '/var/lib/haproxy-mesh/haproxy.cfg',
       controllers: ['192.0.2.1:7443', '192.0.2.2:7443', '192.0.2.3:7443'],
       tls: { key: '/root/certs/worker001-client-tls.key.pem' },
       etcd: { endpoints: ['https://etcd001:2379', 'https://etcd002:2379', 'https://etcd003:2379'] },
