@@ -180,6 +180,10 @@ let
   # The agent's reader takes a key that is absent, not one that is null.
   withoutNulls = lib.filterAttrs (_: value: value != null);
 
+  # haproxy checks what it sends requests to: the path is for it only where the agent asks there too.
+  meshChecks =
+    app: app.health.kind == "http" && app.health.host == app.bindToIp && app.health.port == app.port;
+
   declaration = name: app: {
     inherit name;
     inherit (app)
@@ -195,6 +199,7 @@ let
     bindIp = app.bindToIp;
     meta_data = {
       publish.port = app.port;
+      ${if meshChecks app then "health" else null} = { inherit (app.health) path; };
       env_prefix = app.envPrefix;
       env = {
         HOST = "127.0.0.1";

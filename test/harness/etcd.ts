@@ -24,6 +24,8 @@ export interface EtcdHarness {
   store: EtcdStore;
   kill(member: number): Promise<void>;
   start(member: number): void;
+  /** SIGSTOP makes it a member that takes connections and never answers, until SIGCONT. */
+  signal(member: number, signal: 'SIGSTOP' | 'SIGCONT'): void;
   healthy(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -91,6 +93,7 @@ export async function startEtcd(
     store,
     kill,
     start,
+    signal: (member, signal) => void children[member]?.kill(signal),
     healthy,
     stop: async () => {
       store.close();
