@@ -19,7 +19,7 @@ import { type PartOptions, runPart } from './parts.js';
 import { quantile } from './quantile.js';
 
 const sizes = [1, 10, 100];
-const rounds = 20;
+const rounds = 10;
 const node = 'bench001';
 const waitMs = 20_000;
 /** Requests in a row that another one answered, before the leaving one is taken to be gone. */
