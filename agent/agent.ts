@@ -16,6 +16,7 @@ import type { AgentConfig } from './config.js';
 import { agentDefaults as defaults } from './defaults.js';
 import { sampleNode } from './health/sample.js';
 import { MeshWatcher } from './mesh/mesh-watcher.js';
+import { Renderer } from './mesh/renderer.js';
 import { RuntimeSource } from './mesh/runtime-source.js';
 import { Barriers } from './session/barrier.js';
 import { Confirmation } from './session/confirmation.js';
@@ -27,6 +28,8 @@ export interface AgentParts {
   config: AgentConfig;
   activator: Activator;
   units: UnitWatcher;
+  /** Restarts a unit; without it a confd that lags is only told of. */
+  restartUnit?(unit: string): Promise<void>;
   clock: Clock;
   log: Logger;
   version: string;
@@ -77,8 +80,18 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   });
   const barriers = new Barriers((event) => dialler.send(event));
   const confirmation = new Confirmation(dialler);
+  const subscriber = { node, services: config.services };
+  const renderer = new Renderer({
+    subscriber,
+    configFile: config.haproxyConfig,
+    etcd,
+    clock,
+    log,
+    restartConfd: async () => parts.restartUnit?.('confd.service'),
+    onChange: () => mesh.wake(),
+  });
   const routes = new RuntimeSource({
-    subscriber: { node, services: config.services },
+    subscriber,
     etcd,
     onChange: () => mesh.wake(),
   });
@@ -88,7 +101,8 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     log,
     onChange: (served) => dialler.send({ $case: 'mesh', value: served }),
     source: routes,
-    record: { file: config.haproxyFile, loaded: config.haproxyLoaded, voucher: config.meshVoucher },
+    warnings: () => renderer.warnings(),
+    record: { file: config.haproxyConfig, loaded: config.haproxyLoaded, voucher: config.meshVoucher },
   });
 
   const report: Reporter = {
@@ -188,6 +202,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   await applier.recover();
   await apps.start();
   routes.start();
+  renderer.start();
   mesh.start();
   void dialler.run();
   void healthLoop();
@@ -198,6 +213,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
       applier.stop();
       mesh.stop();
       routes.stop();
+      renderer.stop();
       dialler.stop();
       await apps.stop();
       etcd.close();

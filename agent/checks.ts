@@ -63,12 +63,17 @@ export class Reader {
     return values.includes(value) ? value : this.fail(key, `not one of ${values.join(', ')}`);
   }
 
-  /** A list that is not empty, unless there is something to fall back to. */
-  strings(key: string, fallback?: string[]): string[] {
-    const value = this.value[key] ?? fallback;
-    const isList = Array.isArray(value) && value.every((item) => typeof item === 'string');
-    if (isList && (value.length > 0 || fallback)) return value;
+  strings(key: string): string[] {
+    const value = this.value[key];
+    if (Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === 'string'))
+      return value;
     return this.fail(key, 'not a list of texts');
+  }
+
+  /** A list that may be empty or absent. */
+  texts(key: string): string[] {
+    const value = this.value[key] ?? [];
+    return Array.isArray(value) && value.length === 0 ? [] : this.strings(key);
   }
 
   object(key: string): Reader {

@@ -119,4 +119,15 @@ export const agentDefaults = {
   /** Before confd reloads for other servers, the agent, which sees the same change a little earlier, has this long to apply it, or to say that the file is behind. */
   runtimeGraceMs: 500,
   runtimeGracePollMs: 25,
+
+  // confd: whether the file it renders follows etcd.
+  /** How often the file is compared with what etcd says; it is a few kilobytes, and mostly nobody has touched it. */
+  renderPollMs: 500,
+  /** confd renders in under 300 ms, and recovers from a cut connection by itself in some 3 s; a file that is behind for longer lags. */
+  renderLagMs: 5_000,
+  /** First and longest pause between two restarts of confd: one takes a second, and one that did not help will not help at once again. */
+  renderRestartMinMs: 10_000,
+  renderRestartMaxMs: 300_000,
+  /** Warnings of one kind of trouble can be many, one per key; an operator needs to see that and where, not all. */
+  meshWarnings: 50,
 } as const;

@@ -81,6 +81,8 @@ await Promise.all([
     ...common,
     format: 'esm',
     splitting: true,
+    // A development tool that the bench of the mesh uses; it cannot be bundled.
+    external: ['esbuild'],
     // A lazily imported CommonJS package would have no named exports; where a package also ships ESM, take that.
     mainFields: ['module', 'main'],
     entryPoints: present(split),

@@ -23,6 +23,8 @@ export interface MeshWatcherOptions {
   onChange(mesh: Mesh): void;
   /** Without it haproxy is only read. Whoever gives it calls `wake` when it has changed. */
   source?: Pick<RuntimeSource, 'current' | 'fresh'>;
+  /** What is wrong with the routes, or with who renders them. */
+  warnings?(): Mesh['warnings'];
   /** Without them only what runs counts. */
   record?: ServedRecordPaths;
 }
@@ -159,7 +161,7 @@ export class MeshWatcher {
       revision: this.#revision,
       seenRevision: expected?.revision ?? 0,
       // Where there is no haproxy there are no routes that could be wrong.
-      warnings: running && expected ? [...expected.warnings] : [],
+      warnings: running ? (this.options.warnings?.() ?? []) : [],
     };
   }
 

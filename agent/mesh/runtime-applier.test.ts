@@ -9,7 +9,6 @@ const at = (id: string) => ({ id, address: '10.0.0.1:80' });
 const expected = (revision: number, ...ids: string[]): Expected => ({
   backends: [{ backend: 'hello', listener: 'tcp-in-frontends-hello', servers: ids.map(at) }],
   revision,
-  warnings: [],
 });
 const server = (id: string, change: Partial<RunningServer> = {}): RunningServer => ({
   backend: 'hello',

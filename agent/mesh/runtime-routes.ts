@@ -1,5 +1,4 @@
 /** Pure: the routes of this node as the runtime path needs them. */
-import type { MeshWarning } from '../../proto/gen/nixinfra/v1/agent.js';
 import type { Entry } from '../../shared/etcd/store.js';
 import { readRoutes, type Subscriber } from './routes.js';
 
@@ -17,12 +16,9 @@ export interface ExpectedBackend {
 export interface Expected {
   backends: readonly ExpectedBackend[];
   revision: number;
-  /** What is wrong with the keys. */
-  warnings: readonly MeshWarning[];
 }
 
 /** What the keys below `clusterPrefix` mean for this node. */
 export function readExpected(entries: readonly Entry[], subscriber: Subscriber, revision: number): Expected {
-  const { routes, warnings } = readRoutes(entries, subscriber);
-  return { backends: routes, revision, warnings };
+  return { backends: readRoutes(entries, subscriber).routes, revision };
 }

@@ -25,7 +25,6 @@ const expected = (...ids: string[]) => ({
     },
   ],
   revision: 7,
-  warnings: [],
 });
 
 it('tells the servers in rotation, and whether they get requests', () => {

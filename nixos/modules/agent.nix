@@ -23,6 +23,8 @@ let
     builtins.toJSON {
       inherit (cluster) cluster;
       node = node.name;
+      inherit (node) services;
+      haproxyConfig = config.infrastructure.haproxy.configFile;
       controllers = map (member: "${member.ipv4}:${toString cluster.controllerPort}") cluster.control;
       inherit tls;
       etcd = tls // {
@@ -32,8 +34,6 @@ let
       stateDir = "/var/lib/nix-infra";
       configDir = "/etc/nixos";
       activator = "nixos";
-      inherit (node) services;
-      haproxyFile = config.infrastructure.haproxy.configFile;
       haproxyLoaded = config.infrastructure.haproxy.loadedFile;
       inherit (cfg) proveSsh;
       sshPort = builtins.head (config.services.openssh.ports ++ [ 22 ]);

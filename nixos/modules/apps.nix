@@ -270,6 +270,10 @@ let
       ${pkgs.coreutils}/bin/ln -sfn "$(${pkgs.coreutils}/bin/readlink -f /etc/systemd/system/${unit})" /run/nix-infra/slots/${unit}
     '';
 
+  # haproxy checks what it sends requests to: the path is for it only where the agent asks there too.
+  meshChecks =
+    app: app.health.kind == "http" && app.health.host == app.bindToIp && app.health.port == app.port;
+
   declaration = name: app: {
     inherit name;
     inherit (app)
@@ -285,6 +289,7 @@ let
     bindIp = app.bindToIp;
     meta_data = {
       publish.port = app.port;
+      ${if meshChecks app then "health" else null} = { inherit (app.health) path; };
       env_prefix = app.envPrefix;
       env = {
         HOST = "127.0.0.1";

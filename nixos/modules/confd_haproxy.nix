@@ -8,8 +8,12 @@
 let
   cfg = config.infrastructure.confd_haproxy;
   haproxy = config.infrastructure.haproxy;
-  node = config.infrastructure.cluster.node.name;
-  mesh = builtins.replaceStrings [ "@node@" ] [ node ] (builtins.readFile ./haproxy/mesh.cfg.tmpl);
+  inherit (config.infrastructure.cluster) node;
+  # The groups of cluster.json stand in for a registration that is missing or cannot be read: the node goes on serving.
+  mesh = builtins.replaceStrings [ "@node@" "@services@" ] [
+    node.name
+    (lib.concatStringsSep "|" node.services)
+  ] (builtins.readFile ./haproxy/mesh.cfg.tmpl);
 in
 {
   options.infrastructure.confd_haproxy.enable = lib.mkEnableOption "the routes of the mesh";

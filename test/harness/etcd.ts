@@ -25,6 +25,8 @@ export interface EtcdHarness {
   store: EtcdStore;
   kill(member: number): Promise<void>;
   start(member: number): void;
+  /** SIGSTOP makes it a member that takes connections and never answers, until SIGCONT. */
+  signal(member: number, signal: 'SIGSTOP' | 'SIGCONT'): void;
   healthy(): Promise<void>;
   /** As somebody with etcdctl does; the id as in an Entry. */
   revokeLease(id: string): Promise<void>;
@@ -94,6 +96,7 @@ export async function startEtcd(
     store,
     kill,
     start,
+    signal: (member, signal) => void children[member]?.kill(signal),
     healthy,
     revokeLease: async (id) => {
       const { endpoint } = members[0] as (typeof members)[number];

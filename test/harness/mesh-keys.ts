@@ -286,9 +286,9 @@ export function keySet(seed: number): KeySet {
   for (const name of random.pick([nodeNames, badNames]))
     if (random.chance(0.2)) put(`/cluster/nodes/${name}`, { name }, broken);
   const host = () => `10.10.${random.int(0, 255)}.${random.int(0, 255)}`;
-  const crowd = random.chance(0.03);
+  let crowd = random.chance(0.1);
   for (const group of serviceGroups) {
-    const names = appNames.filter(() => random.chance(0.4));
+    const names = appNames.filter(() => random.chance(0.3));
     if (broken > 0) names.push(...badNames.filter(() => random.chance(0.15)));
     for (const app of names) {
       const base = `/cluster/${group}/${app}`;
@@ -327,13 +327,22 @@ export function keySet(seed: number): KeySet {
           { env, env_prefix: 'APP', ...health, publish: { port, ...extras(random, 1) }, ...extras(random) },
           broken,
         );
-      const instance = () => ({
+      const plain = () => ({
         ipv4: random.chance(0.1) ? '127.0.0.1' : host(),
-        node,
-        port: random.chance(0.8) ? port : random.int(1, 65535),
-        ...extras(random),
+        node: random.pick([node, 'ünï', 'a b', '_']),
+        port,
       });
-      const count = crowd ? random.int(100, 200) : random.int(0, 4);
+      const instance = () =>
+        random.chance(0.3)
+          ? plain()
+          : {
+              ipv4: random.chance(0.1) ? '127.0.0.1' : host(),
+              node,
+              port: random.chance(0.8) ? port : random.int(1, 65535),
+              ...extras(random),
+            };
+      const count = crowd ? random.int(100, 400) : random.int(0, 4);
+      crowd = false;
       for (const kind of ['instances', 'last'] as const) {
         if (random.chance(kind === 'last' ? 0.5 : 0.25)) continue;
         for (let at = 0; at < count; at++) {

@@ -35,6 +35,11 @@ function object(value: Buffer | undefined): Tree | undefined {
   }
 }
 
+/** Written without escapes: nobody needs them for what the mesh reads. */
+function isPlain(text: unknown, value: Buffer): text is string {
+  return typeof text === 'string' && value.includes(`"${text}"`);
+}
+
 function portOf(field: unknown, value: Buffer): number | undefined {
   if (typeof field !== 'number' || !Number.isInteger(field) || field < 1 || field > 65_535) return undefined;
   // In plain digits: 80.0 and 8e1 are numbers that nobody writes for a port.
@@ -45,7 +50,7 @@ function serverOf(name: string, value: Buffer, ownPort: number): string[] {
   const instance = object(value);
   const port = instance && portOf(instance.port, value);
   const ipv4 = instance?.ipv4;
-  if (!id.test(name) || port === undefined || typeof ipv4 !== 'string') return [];
+  if (!id.test(name) || port === undefined || typeof ipv4 !== 'string' || !isPlain(ipv4, value)) return [];
   const octets = ipv4.split('.');
   const good = octets.every(
     (octet) => String(Number(octet)) === octet && Number(octet) >= 0 && Number(octet) < 256,
@@ -85,7 +90,7 @@ export function expectedApps({ node, services, entries }: KeySet): ExpectedApp[]
           .sort();
       const [now, before] = [servers('instances'), servers('last')];
       const path = field('health', 'path');
-      const sound = typeof path === 'string' && /^\/[a-zA-Z0-9._~/?=&-]*$/.test(path) && path.length <= 200;
+      const sound = isPlain(path, value) && /^\/[a-zA-Z0-9._~/?=&-]*$/.test(path) && path.length <= 200;
       apps.push({
         listener: `tcp-in-${group}-${app}`,
         port,

@@ -77,14 +77,26 @@ function appsOf(text: string): ExpectedApp[] {
     });
 }
 
+/** Fails with the first difference: a whole set is too much to read. */
+function same<T>(what: string, got: readonly T[], wanted: readonly T[]): void {
+  const at = [...got.keys(), ...wanted.keys()].find(
+    (one) => JSON.stringify(got[one]) !== JSON.stringify(wanted[one]),
+  );
+  if (at !== undefined)
+    throw new Error(
+      `${what}, item ${at}: got ${JSON.stringify(got[at])}, wanted ${JSON.stringify(wanted[at])}`,
+    );
+}
+
 function judge(set: KeySet, text: string): void {
   expect(text.startsWith(base)).toBe(true);
   const lines = text.slice(base.length).split('\n');
   const directive = lines.filter((line) => line.trim() !== '' && !line.trimStart().startsWith('#'));
   expect(directive.filter((line) => !directives.some((pattern) => pattern.test(line)))).toEqual([]);
-  expect(appsOf(text)).toEqual(expectedApps(set));
+  same('the file and the oracle', appsOf(text), expectedApps(set));
   const read = readRoutes(set.entries, set);
-  expect(parseRendered(text)).toEqual(read.routes.map(({ group: _, app: __, held: ___, ...route }) => route));
+  const routes = read.routes.map(({ group: _, app: __, held: ___, ...route }) => route);
+  same('the file and routes.ts', parseRendered(text), routes);
   expect(holds(parseRendered(text), read.routes)).toBe(true);
   // What the file leaves out, the agent says.
   const left = lines.filter((line) => /^ *# (left out|held|the registration)/.test(line)).length;

@@ -156,6 +156,7 @@ describe('the reference cluster', () => {
       minHealthy: null,
       meta_data: {
         publish: { port: 11211 },
+        health: { path: '/ping' },
         env_prefix: 'HELLO',
         env: { HOST: '127.0.0.1', PATH: '', PORT: 11211, PROTOCOL: 'http' },
       },
@@ -178,6 +179,8 @@ describe('the reference cluster', () => {
     expect(config).toMatchObject({
       cluster: 'demo',
       node: 'worker001',
+      services: ['backends', 'services'],
+      haproxyConfig: '/var/lib/haproxy-mesh/haproxy.cfg',
       controllers: ['192.0.2.1:7443', '192.0.2.2:7443', '192.0.2.3:7443'],
       tls: { key: '/root/certs/worker001-client-tls.key.pem' },
       etcd: { endpoints: ['https://etcd001:2379', 'https://etcd002:2379', 'https://etcd003:2379'] },
@@ -200,6 +203,14 @@ describe('the reference cluster', () => {
     expect(unit).toMatch(/^ExecStart=.* -f \/run\/haproxy\/loaded\.cfg /m);
     expect(unit).toMatch(/^ExecStartPre=.*load\.sh \/var\/lib\/haproxy-mesh\/haproxy\.cfg \/run\/haproxy\/loaded\.cfg /m);
     expect(unit).toContain('X-ReloadIfChanged=true');
+  });
+
+  it('renders the routes for the node, with the groups of its configuration to fall back on', async () => {
+    const toplevel = await build('worker001');
+    const template = await readFile(join(toplevel, 'etc/confd/templates/haproxy.cfg.tmpl'), 'utf8');
+    expect(template).toContain('"|backends|services|"');
+    expect(template).toContain('split "worker001" " "');
+    expect(template).not.toMatch(/@[a-z]+@/);
   });
 
   it('has a first haproxy configuration that haproxy accepts', async () => {
