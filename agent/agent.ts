@@ -16,6 +16,8 @@ import type { AgentConfig } from './config.js';
 import { agentDefaults as defaults } from './defaults.js';
 import { sampleNode } from './health/sample.js';
 import { MeshWatcher } from './mesh/mesh-watcher.js';
+import { Renderer } from './mesh/renderer.js';
+import { RuntimeSource } from './mesh/runtime-source.js';
 import { Barriers } from './session/barrier.js';
 import { Confirmation } from './session/confirmation.js';
 import { Dialler } from './session/dialler.js';
@@ -26,6 +28,8 @@ export interface AgentParts {
   config: AgentConfig;
   activator: Activator;
   units: UnitWatcher;
+  /** Restarts a unit; without it a confd that lags is only told of. */
+  restartUnit?(unit: string): Promise<void>;
   clock: Clock;
   log: Logger;
   version: string;
@@ -76,11 +80,29 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   });
   const barriers = new Barriers((event) => dialler.send(event));
   const confirmation = new Confirmation(dialler);
+  const subscriber = { node, services: config.services };
+  const renderer = new Renderer({
+    subscriber,
+    configFile: config.haproxyConfig,
+    etcd,
+    clock,
+    log,
+    restartConfd: async () => parts.restartUnit?.('confd.service'),
+    onChange: () => mesh.wake(),
+  });
+  const routes = new RuntimeSource({
+    subscriber,
+    etcd,
+    onChange: () => mesh.wake(),
+  });
   const mesh = new MeshWatcher({
     socketPath: config.haproxySocket,
     clock,
     log,
     onChange: (served) => dialler.send({ $case: 'mesh', value: served }),
+    source: routes,
+    warnings: () => renderer.warnings(),
+    record: { file: config.haproxyConfig, loaded: config.haproxyLoaded, voucher: config.meshVoucher },
   });
 
   const report: Reporter = {
@@ -103,7 +125,6 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     fetch: (hashes) => dialler.fetch(hashes),
   });
   const gate = new MeshGate({
-    node,
     apps,
     activator,
     clock,
@@ -180,6 +201,8 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   await preparer.recover();
   await applier.recover();
   await apps.start();
+  routes.start();
+  renderer.start();
   mesh.start();
   void dialler.run();
   void healthLoop();
@@ -189,6 +212,8 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
       stopped = true;
       applier.stop();
       mesh.stop();
+      routes.stop();
+      renderer.stop();
       dialler.stop();
       await apps.stop();
       etcd.close();

@@ -70,6 +70,12 @@ export class Reader {
     return this.fail(key, 'not a list of texts');
   }
 
+  /** A list that may be empty or absent. */
+  texts(key: string): string[] {
+    const value = this.value[key] ?? [];
+    return Array.isArray(value) && value.length === 0 ? [] : this.strings(key);
+  }
+
   object(key: string): Reader {
     return Reader.of(this.value[key], `${this.where}: ${key}`);
   }

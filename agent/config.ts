@@ -23,8 +23,14 @@ export interface AgentConfig {
   sshPort: number;
   /** The file of keys that sshd reads for root beside its own (agent.nix). */
   sshKeysFile: string;
-  /** Admin socket of haproxy. */
+  /** Groups that this node uses as its configuration names them; its registration in etcd is what counts while it is sound. */
+  services: string[];
+  /** Admin socket of haproxy, the file that confd writes for it, and the copy that it was started from. */
   haproxySocket: string;
+  haproxyConfig: string;
+  haproxyLoaded: string;
+  /** Where confd's command finds the agent's word. */
+  meshVoucher: string;
 }
 
 export function parseConfig(text: string, where: string): AgentConfig {
@@ -48,7 +54,11 @@ export function parseConfig(text: string, where: string): AgentConfig {
     proveSsh: reader.boolean('proveSsh', true),
     sshPort: reader.integer('sshPort', 1, 65535, 22),
     sshKeysFile: reader.string('sshKeysFile', '/run/nix-infra/ssh-proof/root'),
+    services: reader.texts('services'),
     haproxySocket: reader.string('haproxySocket', '/run/haproxy/haproxy.sock'),
+    haproxyConfig: reader.string('haproxyConfig', '/var/lib/haproxy-mesh/haproxy.cfg'),
+    haproxyLoaded: reader.string('haproxyLoaded', '/run/haproxy/loaded.cfg'),
+    meshVoucher: reader.string('meshVoucher', '/run/nix-infra/mesh-voucher'),
   };
 }
 

@@ -77,6 +77,14 @@ export const agentDefaults = {
   unitWatchMs: 500,
   /** How often the folder of declared apps is read again; a switch reads it at once. */
   rescanMs: 5_000,
+  /** The same where systemd tells of every change: only for what it may not have told. */
+  unitResyncMs: 5_000,
+  /** Pause before systemd's socket is tried again: it comes back within a second where systemd executes itself anew. */
+  unitFeedRetryMs: 1_000,
+  /** Copies of one app on one node: each is a unit and a port; more is a mistake. */
+  copiesMax: 64,
+  /** How often all keys of apps are listed for those of a former life of this node: only what a crash or a person left is found. */
+  sweepMs: 300_000,
   /** Longest life of any helper command (`systemctl show`). */
   commandMs: 10_000,
   /** A dry activation and a comparison of closures read the whole system, on a busy machine slowly. */
@@ -99,4 +107,27 @@ export const agentDefaults = {
   meshReadBytes: 8 * 1024 * 1024,
   /** A haproxy that does not answer for this long is gone; a restart takes less. */
   meshGoneMs: 1_000,
+  /** Changes are told at most this often: a restart of many apps is some messages, not hundreds. */
+  meshTellMs: 200,
+  /** haproxy reads at most 16 KiB of commands at once. */
+  runtimeLineBytes: 8 * 1024,
+  /** A command that changed nothing is tried this often, with pauses that double from here; afterwards only a reload can help. */
+  runtimeTries: 6,
+  runtimeRetryMs: 250,
+  /** A removed instance may work on open requests this long: as long as a reload would leave them (hard-stop-after in base.cfg). */
+  runtimeDrainMs: 30_000,
+  /** Before confd reloads for other servers, the agent, which sees the same change a little earlier, has this long to apply it, or to say that the file is behind. */
+  runtimeGraceMs: 500,
+  runtimeGracePollMs: 25,
+
+  // confd: whether the file it renders follows etcd.
+  /** How often the file is compared with what etcd says; it is a few kilobytes, and mostly nobody has touched it. */
+  renderPollMs: 500,
+  /** confd renders in under 300 ms, and recovers from a cut connection by itself in some 3 s; a file that is behind for longer lags. */
+  renderLagMs: 5_000,
+  /** First and longest pause between two restarts of confd: one takes a second, and one that did not help will not help at once again. */
+  renderRestartMinMs: 10_000,
+  renderRestartMaxMs: 300_000,
+  /** Warnings of one kind of trouble can be many, one per key; an operator needs to see that and where, not all. */
+  meshWarnings: 50,
 } as const;

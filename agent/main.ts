@@ -7,7 +7,7 @@ import { startAgent } from './agent.js';
 import { systemClock } from './clock.js';
 import { readConfig } from './config.js';
 import { nixosActivator } from './system/nixos-activator.js';
-import { systemdUnits } from './system/systemd.js';
+import { restartUnit, systemdUnits } from './system/systemd.js';
 
 /** Set by scripts/build.mjs from package.json. */
 declare const __VERSION__: string;
@@ -34,6 +34,7 @@ async function main(): Promise<void> {
     config,
     activator,
     units: systemdUnits,
+    restartUnit,
     clock: systemClock,
     log,
     version,

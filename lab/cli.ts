@@ -103,8 +103,13 @@ export async function labServers(): Promise<LabServer[]> {
 export const labVerbs = ['kill', 'cut', 'heal', 'start'] as const;
 export type LabVerb = (typeof labVerbs)[number];
 
-export async function labVerb(verb: LabVerb, name: string): Promise<void> {
-  await ask('POST', `/_lab/servers/${encodeURIComponent(name)}/${verb}`);
+/** Does it and returns when it is done. `from` is for `cut`: only what these servers and this one say to each other is lost. */
+export async function labVerb(verb: LabVerb, name: string, from: readonly string[] = []): Promise<void> {
+  await ask(
+    'POST',
+    `/_lab/servers/${encodeURIComponent(name)}/${verb}`,
+    from.length > 0 ? { from } : undefined,
+  );
 }
 
 /** Runs a command inside a machine without SSH, as from its console. */
@@ -179,9 +184,13 @@ async function runningDaemon(): Promise<Daemon> {
   return daemon;
 }
 
-async function ask(method: string, path: string): Promise<unknown> {
+async function ask(method: string, path: string, body?: object): Promise<unknown> {
   const { url, token } = await runningDaemon();
-  const answer = await fetch(new URL(path, url), { method, headers: { authorization: `Bearer ${token}` } });
+  const answer = await fetch(new URL(path, url), {
+    method,
+    headers: { authorization: `Bearer ${token}` },
+    ...(body && { body: JSON.stringify(body) }),
+  });
   const text = await answer.text();
   if (!answer.ok) {
     throw new Problem('lab.failed', `The lab refused ${method} ${path}`, {

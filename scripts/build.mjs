@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Bundles with esbuild: dist/cli.js (+ lazy chunks, so that --help stays fast), dist/agent.cjs and dist/controller.cjs
-// (one file each: nodes have Node.js and nothing else, docs/decisions/0004).
+// Bundles with esbuild: dist/cli.js (+ lazy chunks, so that --help stays fast), dist/agent.cjs, dist/controller.cjs and
+// dist/mesh.cjs (one file each: nodes have Node.js and nothing else, docs/decisions/0004).
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -58,12 +58,17 @@ const common = {
 };
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });
-const single = { agent: 'agent/main.ts', controller: 'controller/server/main.ts' };
+const single = {
+  agent: 'agent/main.ts',
+  controller: 'controller/server/main.ts',
+  mesh: 'agent/mesh/reload-main.ts',
+};
 const split = {
   cli: 'controller/cli/main.ts',
   demo: 'lab/demo/main.ts',
   'lab-api': 'lab/api/main.ts',
   'bench-rollout': 'bench/rollout/main.ts',
+  'bench-mesh': 'bench/mesh/main.ts',
 };
 const present = (table) =>
   Object.fromEntries(Object.entries(table).filter(([, file]) => existsSync(join(root, file))));
@@ -76,6 +81,8 @@ await Promise.all([
     ...common,
     format: 'esm',
     splitting: true,
+    // A development tool that the bench of the mesh uses; it cannot be bundled.
+    external: ['esbuild'],
     // A lazily imported CommonJS package would have no named exports; where a package also ships ESM, take that.
     mainFields: ['module', 'main'],
     entryPoints: present(split),

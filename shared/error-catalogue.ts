@@ -257,6 +257,28 @@ export const errorCatalogue = {
     next: 'look at the key named above; a deploy writes it again',
   },
 
+  'mesh.invalid': {
+    title: 'A key of the mesh is not sound, and is left out of the routes',
+    exit: 1,
+    next: 'look at the key with `nix-infra etcd ctl "get KEY"`; delete it, or let its owner write it again (restart the agent of the node)',
+  },
+  'mesh.conflict': {
+    title: 'Two apps of one node want the same port; the later one is left out',
+    exit: 1,
+    next: 'give one of them another port and deploy it; on 127.0.0.1 a port can lead to one app only',
+  },
+  'mesh.held': {
+    title:
+      'No instance of an app is registered, but nobody said that they left; the last ones stay in service',
+    exit: 1,
+    next: 'check the agents of the nodes that ran it (`nix-infra status`); a node that is gone for good is removed with its keys',
+  },
+  'mesh.lagging': {
+    title: 'The routes on a node do not follow etcd',
+    exit: 1,
+    next: 'the agent restarts confd by itself; when this stays, read `journalctl -u confd -u haproxy` on the node',
+  },
+
   'lab.unsupported': {
     title: 'The lab cannot run on this machine',
     exit: 1,

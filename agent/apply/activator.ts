@@ -68,7 +68,16 @@ export interface Activator {
   connectionsTo(address: string): Promise<number>;
 }
 
+/** Tells that units changed, as it happens. */
+export interface UnitFeed {
+  /** False while nothing is told, and asking is the only way. */
+  live(): boolean;
+  close(): void;
+}
+
 /** The state of units, as systemd's ActiveState (`active`, `activating`, `failed`, …). */
 export interface UnitWatcher {
   activeStates(units: readonly string[]): Promise<Map<string, string>>;
+  /** Absent where there is nothing that tells. `undefined` for the unit: anything may have changed, also whether the feed lives. */
+  follow?(onChange: (unit: string | undefined) => void): UnitFeed;
 }

@@ -1,7 +1,9 @@
-/** What applying needs of the apps on this node. */
+/** What applying needs of the apps on this node. One copy of an app. */
 export interface DeclaredApp {
-  /** `group/name` */
+  /** `group/name`; all copies of an app have the same. */
   id: string;
+  /** Of the instance in the mesh: `<node>`, or `<node>.<n>` where there are copies. */
+  instance: string;
   group: string;
   name: string;
   unit: string;

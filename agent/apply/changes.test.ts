@@ -41,7 +41,7 @@ describe('a dry activation', () => {
 describe('the apps of a change', () => {
   const app = (id: string, text = '', version = '1') => ({
     id: `frontends/${id}`,
-    unit: `${id}.service`,
+    copies: [{ unit: `${id}.service` }],
     text,
     version,
     minHealthy: -1,

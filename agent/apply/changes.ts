@@ -69,7 +69,10 @@ export function parseDryActivation(lines: readonly string[], wanted: readonly st
   };
 }
 
-type Declared = Pick<AppDeclaration, 'id' | 'unit' | 'version' | 'minHealthy'> & { text: string };
+type Declared = Pick<AppDeclaration, 'id' | 'version' | 'minHealthy'> & {
+  copies: readonly { unit: string }[];
+  text: string;
+};
 
 /** What happens to the instances of this node. `text` is the whole declaration: another one is another instance. */
 export function appChanges(
@@ -102,7 +105,7 @@ function actionOf(
 ): AppChange['action'] | undefined {
   if (!now) return 'stop';
   if (!old) return 'start';
-  const touched = [old.unit, now.unit];
+  const touched = [...old.copies, ...now.copies].map((copy) => copy.unit);
   const has = (list: readonly string[]) => touched.some((unit) => list.includes(unit));
   if (old.text !== now.text || has(units.restart)) return 'restart';
   if (has(units.stop)) return 'stop';

@@ -6,6 +6,7 @@ import { MeshGate } from './mesh-gate.js';
 
 const hello = {
   id: 'frontends/hello',
+  instance: 'worker001',
   group: 'frontends',
   name: 'hello',
   unit: 'hello.service',
@@ -38,7 +39,6 @@ function gateOf({ etcd = true, reached = true, connections = [0], coming = [] }:
     registered: () => true,
   };
   const gate = new MeshGate({
-    node: 'worker001',
     apps,
     activator: {
       connectionsTo: async (address) => {

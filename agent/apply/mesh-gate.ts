@@ -9,7 +9,6 @@ import type { AppsControl, DeclaredApp } from './apps-control.js';
 import { Rejected } from './preparation.js';
 
 export interface MeshGateParts {
-  node: string;
   apps: AppsControl;
   activator: Pick<Activator, 'connectionsTo'>;
   clock: Clock;
@@ -90,7 +89,7 @@ export class MeshGate {
     return this.parts.apps.declared().filter((app) => ids.includes(app.id));
   }
 
-  #ref({ group, name, address }: DeclaredApp): InstanceRef {
-    return { group, app: name, id: this.parts.node, address };
+  #ref({ group, name, instance, address }: DeclaredApp): InstanceRef {
+    return { group, app: name, id: instance, address };
   }
 }

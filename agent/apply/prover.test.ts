@@ -53,7 +53,9 @@ function prove(world: World, change: Partial<Job> = {}) {
     verdict: async () => (now >= (world.restoreAt ?? Number.POSITIVE_INFINITY) ? 'restore' : undefined),
   } as Partial<Activator> as Activator;
   const apps = {
-    declared: () => [{ id: 'frontends/a', group: 'frontends', name: 'a', unit: 'a.service', address: '' }],
+    declared: () => [
+      { id: 'frontends/a', instance: 'w', group: 'frontends', name: 'a', unit: 'a.service', address: '' },
+    ],
     unhealthy: () => {
       const state = world.app?.(now) ?? 'healthy';
       return {

@@ -1,16 +1,19 @@
 /** Follows the declared apps and keeps their instances in etcd exactly while their unit runs and their check passes. */
 import type { Logger } from 'pino';
 import type { InstanceHealth } from '../../proto/gen/nixinfra/v1/agent.js';
+import { isDenied } from '../../shared/etcd/denied.js';
 import { LeasedKeys } from '../../shared/etcd/leased-keys.js';
 import type { EtcdStore } from '../../shared/etcd/store.js';
-import type { UnitWatcher } from '../apply/activator.js';
+import type { UnitFeed, UnitWatcher } from '../apply/activator.js';
 import type { AppsControl, DeclaredApp } from '../apply/apps-control.js';
 import type { Clock } from '../clock.js';
 import { agentDefaults as defaults } from '../defaults.js';
 import { runCheck } from './check.js';
 import { type AppDeclaration, readDeclarations } from './declaration.js';
-import { type Instance, initialInstance, type Observation, observe, type Rules } from './instance-state.js';
-import { canonicalJson, keys } from './keys.js';
+import { type Observation, observe } from './instance-state.js';
+import { canonicalJson, keys, lastKeyOf } from './keys.js';
+import { strayInstances } from './strays.js';
+import { rulesOf, type Watched, wantedOf, watchedOf } from './watched.js';
 
 export interface SupervisorParts {
   node: string;
@@ -21,59 +24,56 @@ export interface SupervisorParts {
   log: Logger;
 }
 
-interface Watched {
-  app: AppDeclaration;
-  instance: Instance;
-  key: string;
-  /** The declaration as text; another text is another app. */
-  text: string;
-  metaWritten: boolean;
-  /** What was last asked of etcd for the key; 'nothing yet' before the first verdict. */
-  asked: string | undefined | 'nothing yet';
-  gone: boolean;
-}
-
-function rulesOf({ health }: AppDeclaration): Rules {
-  return {
-    rise: health.rise,
-    fall: health.fall,
-    startGraceMs: health.startGraceMs,
-    checked: health.kind !== 'none',
-  };
-}
-
 export class AppSupervisor implements AppsControl {
+  /** By instance key: one of each copy. */
   readonly #apps = new Map<string, Watched>();
   readonly #leased: LeasedKeys;
+  /** Declarations whose meta data is in etcd, as text by app. */
+  readonly #metaWritten = new Map<string, string>();
   #held = new Set<string>();
   #stopped = false;
   #reloading: Promise<void> = Promise.resolve();
   #complained = new Set<string>();
+  /** Resolves when units are to be looked at now. */
+  #changed: Promise<void> = Promise.resolve();
+  #wake: () => void = () => {};
+  #feed: UnitFeed | undefined;
+  #sweepAtMs = 0;
 
   constructor(private readonly parts: SupervisorParts) {
     this.#leased = new LeasedKeys(parts.etcd, {
       deletesForeign: true,
+      twinOf: lastKeyOf,
       ttlSeconds: defaults.leaseTtlS,
-      onTrouble: (error) => parts.log.warn({ err: error }, 'instances are not under a lease; trying again'),
+      onTrouble: (error) => {
+        // Not by waiting to be mended, so not to be told every few seconds.
+        if (isDenied(error)) this.#complain('etcd', error);
+        else parts.log.warn({ err: error }, 'instances are not under a lease; trying again');
+      },
     });
   }
 
   async start(): Promise<void> {
     await this.reload();
-    void this.#loop(defaults.unitWatchMs, () => this.#lookAtUnits());
-    void this.#loop(defaults.rescanMs, () => this.reload());
+    this.#feed = this.parts.units.follow?.((unit) => {
+      const ours = [...this.#apps.values()].some(({ copy }) => copy.unit === unit);
+      if (unit === undefined || ours) this.#wake();
+    });
+    void this.#unitLoop();
+    void this.#scanLoop();
   }
 
   /** Leaves the instances registered until the lease ends: an agent that restarts must not take its apps out of service. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#feed?.close();
     for (const watched of this.#apps.values()) watched.gone = true;
     await this.#leased.stop('release');
   }
 
   declared(): DeclaredApp[] {
-    return [...this.#apps.values()].map(({ app: { id, group, name, unit, bindIp, port } }) => {
-      return { id, group, name, unit, address: `${bindIp}:${port}` };
+    return [...this.#apps.values()].map(({ app: { id, group, name, bindIp }, id: instance, copy }) => {
+      return { id, instance, group, name, unit: copy.unit, address: `${bindIp}:${copy.port}` };
     });
   }
 
@@ -111,7 +111,7 @@ export class AppSupervisor implements AppsControl {
     // Unhealthy after its own grace is a verdict, so is a failed unit; any other stopped unit may still be starting.
     const isLost = ({ instance }: Watched) =>
       instance.state === 'unhealthy' || instance.detail === 'unit failed';
-    const ids = (some: Watched[]) => some.map(({ app }) => app.id);
+    const ids = (some: Watched[]) => [...new Set(some.map(({ app }) => app.id))];
     return {
       coming: ids(waiting.filter((one) => !isLost(one))),
       lost: ids(waiting.filter((one) => isLost(one))),
@@ -119,7 +119,7 @@ export class AppSupervisor implements AppsControl {
   }
 
   longestGraceMs(): number {
-    return Math.max(0, ...[...this.#apps.values()].map(({ app }) => app.health.startGraceMs));
+    return Math.max(0, ...[...this.#apps.values()].map(({ copy }) => copy.health.startGraceMs));
   }
 
   registered(ids: readonly string[]): boolean {
@@ -138,10 +138,23 @@ export class AppSupervisor implements AppsControl {
     }));
   }
 
-  async #loop(everyMs: number, work: () => Promise<void>): Promise<void> {
+  async #scanLoop(): Promise<void> {
     while (!this.#stopped) {
-      await work().catch((error: unknown) => this.#complain('loop', error));
-      await this.parts.clock.sleep(everyMs);
+      await this.reload();
+      await this.#sweep().catch((error: unknown) => this.#complain('sweep', error));
+      await this.parts.clock.sleep(defaults.rescanMs);
+    }
+  }
+
+  async #unitLoop(): Promise<void> {
+    while (!this.#stopped) {
+      // Armed before looking, so that a change meanwhile is not slept over.
+      this.#changed = new Promise((resolve) => {
+        this.#wake = resolve;
+      });
+      await this.#lookAtUnits().catch((error: unknown) => this.#complain('units', error));
+      const untilMs = this.#feed?.live() ? defaults.unitResyncMs : defaults.unitWatchMs;
+      await Promise.race([this.parts.clock.sleep(untilMs), this.#changed]);
     }
   }
 
@@ -156,50 +169,69 @@ export class AppSupervisor implements AppsControl {
   async #scan(): Promise<void> {
     const { appsDir, node, log } = this.parts;
     const declared = await readDeclarations(appsDir, (error) => this.#complain('declaration', error));
-    const ids = new Set(declared.map((app) => app.id));
-    for (const [id, watched] of this.#apps) if (!ids.has(id)) this.#forget(watched);
+    const now = new Map<string, Watched>();
     for (const app of declared) {
-      const text = canonicalJson(app);
-      const former = this.#apps.get(app.id);
-      if (former?.text === text) continue;
+      for (const copy of app.copies) {
+        const watched = watchedOf(app, copy, node);
+        now.set(watched.key, watched);
+      }
+    }
+    for (const [key, watched] of this.#apps) if (!now.has(key)) this.#forget(watched);
+    for (const [key, watched] of now) {
+      const former = this.#apps.get(key);
+      if (former?.text === watched.text) continue;
       if (former) former.gone = true;
-      const key = keys.instance(app.group, app.name, node);
-      const watched: Watched = {
-        app,
-        key,
-        text,
-        instance: initialInstance,
-        metaWritten: false,
-        asked: 'nothing yet',
-        gone: false,
-      };
-      this.#apps.set(app.id, watched);
-      log.info({ app: app.id, unit: app.unit }, 'an app is declared');
+      this.#apps.set(key, watched);
+      // Nothing of ours listens at the former address any more.
+      if (former && former.value !== watched.value) this.#withdraw(watched);
+      log.info({ app: watched.app.id, instance: watched.id, unit: watched.copy.unit }, 'an app is declared');
       void this.#checkLoop(watched);
     }
     // Not waited for: an etcd that is away must not hold up what a node has to prove.
-    for (const watched of this.#apps.values()) void this.#writeMeta(watched);
+    for (const app of declared) void this.#writeMeta(app);
     await this.#lookAtUnits();
   }
 
   #forget(watched: Watched): void {
     watched.gone = true;
-    this.#apps.delete(watched.app.id);
+    this.#apps.delete(watched.key);
     this.#leased.set(watched.key, undefined);
-    this.parts.log.info({ app: watched.app.id }, 'an app is no longer declared');
+    this.parts.log.info({ app: watched.app.id, instance: watched.id }, 'an app is no longer declared');
+  }
+
+  #withdraw(watched: Watched): void {
+    watched.asked = undefined;
+    this.#leased.set(watched.key, undefined);
+  }
+
+  /** Removes what a former life of this node left in etcd: apps that went while no agent ran, another overlay address. */
+  async #sweep(): Promise<void> {
+    const { etcd, node, clock, log } = this.parts;
+    if (clock.monotonic() < this.#sweepAtMs) return;
+    const { entries } = await etcd.getPrefix(keys.apps);
+    // Not a moment ago: the apps may have changed while etcd answered.
+    const values = new Map([...this.#apps.values()].map(({ key, value }) => [key, value]));
+    for (const key of strayInstances(entries, node, values)) {
+      const watched = this.#apps.get(key);
+      // What we have spoken about already is right, or is being made so.
+      if (watched && watched.asked !== 'nothing yet') continue;
+      log.info({ key }, 'an instance of a former life is removed');
+      if (watched) this.#withdraw(watched);
+      else this.#leased.set(key, undefined);
+    }
+    this.#sweepAtMs = clock.monotonic() + defaults.sweepMs * (0.8 + Math.random() * 0.4);
   }
 
   /** Once per declaration: several nodes declare the same app, and none may overwrite the others for ever. */
-  async #writeMeta(watched: Watched): Promise<void> {
-    if (watched.metaWritten) return;
-    watched.metaWritten = true;
-    const { app } = watched;
+  async #writeMeta(app: AppDeclaration): Promise<void> {
+    const value = canonicalJson(app.metaData);
+    if (this.#metaWritten.get(app.id) === value) return;
+    this.#metaWritten.set(app.id, value);
     try {
       const key = keys.metaData(app.group, app.name);
-      const value = canonicalJson(app.metaData);
       if ((await this.parts.etcd.get(key))?.value.toString() !== value) await this.parts.etcd.put(key, value);
     } catch (error) {
-      watched.metaWritten = false;
+      this.#metaWritten.delete(app.id);
       this.#complain(app.id, error);
     }
   }
@@ -207,14 +239,14 @@ export class AppSupervisor implements AppsControl {
   async #lookAtUnits(): Promise<void> {
     const all = [...this.#apps.values()];
     if (all.length === 0) return;
-    const states = await this.parts.units.activeStates(all.map(({ app }) => app.unit));
+    const states = await this.parts.units.activeStates(all.map(({ copy }) => copy.unit));
     for (const watched of all) {
-      this.#see(watched, { kind: 'unit', activeState: states.get(watched.app.unit) ?? 'unknown' });
+      this.#see(watched, { kind: 'unit', activeState: states.get(watched.copy.unit) ?? 'unknown' });
     }
   }
 
   async #checkLoop(watched: Watched): Promise<void> {
-    const { health } = watched.app;
+    const { health } = watched.copy;
     if (health.kind === 'none') return;
     while (!watched.gone) {
       const begun = watched.instance;
@@ -236,23 +268,17 @@ export class AppSupervisor implements AppsControl {
   #see(watched: Watched, seen: Observation): void {
     if (watched.gone) return;
     const before = watched.instance.state;
-    watched.instance = observe(watched.instance, seen, rulesOf(watched.app), this.parts.clock.monotonic());
+    watched.instance = observe(watched.instance, seen, rulesOf(watched), this.parts.clock.monotonic());
     const { state, detail } = watched.instance;
-    if (state !== before) this.parts.log.info({ app: watched.app.id, state, detail }, 'instance');
+    if (state !== before)
+      this.parts.log.info({ app: watched.app.id, instance: watched.id, state, detail }, 'instance');
     this.#register(watched);
   }
 
   #register(watched: Watched): void {
-    const { app, instance, key, asked } = watched;
-    const held = this.#held.has(app.id);
-    const serves = instance.state === 'healthy' && !held;
-    // A starting instance may hang in etcd from before the agent's restart; it stays until its first verdict.
-    if (instance.state === 'starting' && !held && asked === 'nothing yet') return;
-    const wanted = serves
-      ? canonicalJson({ node: this.parts.node, ipv4: app.bindIp, port: app.port })
-      : undefined;
-    if (wanted === asked) return;
+    const wanted = wantedOf(watched, this.#held.has(watched.app.id));
+    if (wanted === 'as it is' || wanted === watched.asked) return;
     watched.asked = wanted;
-    this.#leased.set(key, wanted);
+    this.#leased.set(watched.key, wanted);
   }
 }

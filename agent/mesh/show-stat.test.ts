@@ -1,34 +1,53 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { csvFields, isUp, parseAnswer } from './show-stat.js';
+import { csvFields, isOut, isUp, parseAnswer, type Running } from './show-stat.js';
+
+const worker = (text: string): Running => {
+  const running = parseAnswer(text);
+  if (running === 'stopping') throw new Error('stopping');
+  return running;
+};
 
 /** What a haproxy 2.6 printed whose servers were in as many states as could be had at once. */
 const captured = readFileSync(new URL('show-stat.captured.txt', import.meta.url), 'utf8');
 
 describe('parseAnswer', () => {
   it('reads the servers of a real answer', () => {
-    const server = (name: string, port: number, up: boolean) => ({
+    const server = (name: string, port: number, status: string, weight = '1') => ({
       backend: 'hello',
       server: name,
       address: `127.0.0.1:${port}`,
-      up,
+      status,
+      weight,
+      sessions: 0,
     });
-    expect(parseAnswer(captured)).toEqual([
-      // UP 4/5, with a quoted reason that contains quotes and a comma.
-      server('worker001', 28201, true),
-      // DOWN
-      server('worker002', 28202, false),
-      // DRAIN
-      server('worker003', 28203, false),
-      // no check
-      server('worker003.1', 28203, true),
-      // DOWN 1/4, on its way up
-      server('worker004', 28204, false),
-      // MAINT
-      server('worker005', 28203, false),
-      // weight 0
-      server('worker006', 28203, false),
+    const { servers, ...rest } = worker(captured);
+    expect(rest).toEqual({ pid: expect.stringMatching(/^\d+$/), description: '', backends: new Set() });
+    expect(servers).toEqual([
+      // Its reason is quoted and contains quotes and a comma.
+      server('worker001', 28201, 'UP 4/5'),
+      server('worker002', 28202, 'DOWN'),
+      server('worker003', 28203, 'DRAIN'),
+      server('worker003.1', 28203, 'no check'),
+      // On its way up.
+      server('worker004', 28204, 'DOWN 1/4'),
+      server('worker005', 28203, 'MAINT'),
+      server('worker006', 28203, 'no check', '0'),
     ]);
+  });
+
+  it('tells backends, open requests and the name of what was loaded', () => {
+    const backend = captured
+      .split('\n')
+      .find((line) => line.startsWith('hello,worker005,'))
+      ?.replace('worker005', 'BACKEND')
+      .replace(/^((?:[^,]*,){32})2,/, '$11,');
+    const text = captured
+      .replace(/^Pid: /m, 'description: load-1\nPid: ')
+      .replace('hello,worker005,0,0,0,', 'hello,worker005,0,0,7,');
+    const { backends, description, servers } = worker(`${text}${backend}\n`);
+    expect({ backends, description }).toEqual({ backends: new Set(['hello']), description: 'load-1' });
+    expect(servers.map(({ sessions }) => sessions)).toEqual([0, 0, 0, 0, 0, 7, 0]);
   });
 
   it('does not listen to a worker that is on its way out', () => {
@@ -36,7 +55,7 @@ describe('parseAnswer', () => {
   });
 
   it('knows an answer without servers from no answer', () => {
-    expect(parseAnswer(captured.replace(/^hello,.*\n/gm, ''))).toEqual([]);
+    expect(worker(captured.replace(/^hello,.*\n/gm, '')).servers).toEqual([]);
     for (const wrong of [
       '',
       'Permission denied\n',
@@ -44,6 +63,7 @@ describe('parseAnswer', () => {
       captured.slice(captured.indexOf('# pxname')),
       captured.trimEnd(),
       captured.replace(',addr,', ',other,'),
+      captured.replace(/^Pid: /m, 'Pud: '),
     ])
       expect(() => parseAnswer(wrong)).toThrow();
   });
@@ -73,4 +93,16 @@ it.each([
   ['', '1', false],
 ])('a server that is %s with weight %s gets requests: %s', (status, weight, up) => {
   expect(isUp(status, weight)).toBe(up);
+});
+
+it.each([
+  ['UP', false],
+  ['DOWN', false],
+  ['no check', false],
+  ['DRAIN', true],
+  ['DRAIN (agent)', true],
+  ['MAINT', true],
+  ['MAINT (via other/one)', true],
+])('a server that is %s was taken out of rotation: %s', (status, out) => {
+  expect(isOut(status)).toBe(out);
 });

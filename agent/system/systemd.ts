@@ -2,6 +2,7 @@
 import type { UnitWatcher } from '../apply/activator.js';
 import type { UnitState } from '../apply/proof.js';
 import { lines, run } from './run.js';
+import { systemdSocket, unitSignals } from './unit-signals.js';
 
 /** Reads the blocks of `systemctl show`, each a set of properties, by `Id`. */
 export function parseBlocks(text: string): Map<string, Map<string, string>> {
@@ -77,6 +78,12 @@ export async function failedUnits(): Promise<string[]> {
   return lines(stdout).map((line) => line.trim().split(/\s+/)[0] as string);
 }
 
+/** Restarts a unit and waits until it runs. */
+export async function restartUnit(unit: string): Promise<void> {
+  const { code, stderr } = await run('systemctl', ['restart', '--', unit]);
+  if (code !== 0) throw new Error(`systemctl restart ${unit}: ${stderr.trim()}`);
+}
+
 export async function explainUnit(unit: string): Promise<string[]> {
   const status = await run('systemctl', ['status', '--no-pager', '--lines=0', unit]);
   const journal = await run('journalctl', ['--no-pager', '--output=cat', '--lines=20', '--unit', unit]);
@@ -85,4 +92,5 @@ export async function explainUnit(unit: string): Promise<string[]> {
 
 export const systemdUnits: UnitWatcher = {
   activeStates: async (units) => parseShow(await show('Id,ActiveState', units)),
+  follow: (onChange) => unitSignals(systemdSocket, onChange),
 };

@@ -4,8 +4,7 @@ import { action } from './command.js';
 
 const verbs = {
   kill: 'cut the power of a server',
-  cut: "pull a server's network cable",
-  heal: 'put the cable back',
+  heal: 'put the cable back and end every partition of a server',
   start: 'start a server that is off',
 } as const;
 
@@ -62,6 +61,16 @@ export function labCommand(): Command {
         process.stderr.write(stderr);
         process.exitCode = code;
       }),
+    );
+  lab
+    .command('cut')
+    .description("pull a server's network cable, or cut it from some servers only; nobody is told")
+    .argument('<server>')
+    .option('--from <servers...>', 'servers that it can no longer talk to, nor they to it')
+    .action(
+      action(async (_signal, server: string, { from = [] }: { from?: string[] }) =>
+        (await import('../../lab/cli.js')).labVerb('cut', server, from),
+      ),
     );
   for (const [verb, description] of Object.entries(verbs) as [keyof typeof verbs, string][]) {
     lab

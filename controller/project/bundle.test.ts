@@ -29,7 +29,11 @@ function build(name: string, change: Partial<BundleInput> = {}) {
     etcdClusterToken: 'demo-token',
     stateVersion: '25.05',
   };
-  const programs = { agent: Buffer.from('agent'), controller: Buffer.from('controller') };
+  const programs = {
+    agent: Buffer.from('agent'),
+    mesh: Buffer.from('mesh'),
+    controller: Buffer.from('controller'),
+  };
   return buildBundle({ config, node, facts, files, programs, ...change });
 }
 
@@ -45,6 +49,7 @@ describe('bundle', () => {
       '644 flake.nix',
       '644 modules/default.nix',
       '644 nix-infra/agent.cjs',
+      '644 nix-infra/mesh.cjs',
       '644 node.nix',
       '644 node_type.nix',
     ]);
@@ -76,10 +81,14 @@ describe('bundle', () => {
 
   it('has one revision for one input, and another for a change', () => {
     expect(build('worker001').revision).toBe(
-      '3f4c9cbef6cecd5bf9c9560747fa4326b7069998afe76afeebea16c02294fb69',
+      '84a71486dacb85e59a7ba65db6bb7caf4d5d0488115936572a657440b95faca4',
     );
     expect(build('worker001').revision).toBe(build('worker001').revision);
-    const programs = { agent: Buffer.from('agent 2'), controller: Buffer.from('controller') };
+    const programs = {
+      agent: Buffer.from('agent 2'),
+      mesh: Buffer.from('mesh'),
+      controller: Buffer.from('controller'),
+    };
     expect(build('worker001', { programs }).revision).not.toBe(build('worker001').revision);
   });
 

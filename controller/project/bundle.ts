@@ -17,6 +17,7 @@ export type ProjectFiles = ReadonlyMap<string, ProjectFile>;
 /** The programs that run on nodes, as built into dist/. */
 export interface Programs {
   agent: Buffer;
+  mesh: Buffer;
   controller: Buffer;
 }
 
@@ -61,6 +62,7 @@ export function buildBundle(input: BundleInput): Bundle {
   }
   made.set('cluster.json', plain(`${JSON.stringify(clusterJson(config, node, facts), null, 2)}\n`));
   made.set('nix-infra/agent.cjs', plain(programs.agent));
+  made.set('nix-infra/mesh.cjs', plain(programs.mesh));
   if (node.kind === 'control') made.set('nix-infra/controller.cjs', plain(programs.controller));
   return sealed(node.name, made);
 }

@@ -27,5 +27,5 @@ export function readPrograms(): Programs {
       next: 'run `npm run build` in the clone',
     });
   };
-  return { agent: read('agent.cjs'), controller: read('controller.cjs') };
+  return { agent: read('agent.cjs'), mesh: read('mesh.cjs'), controller: read('controller.cjs') };
 }

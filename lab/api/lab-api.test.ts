@@ -455,6 +455,19 @@ describe('lab verbs', () => {
     expect((await lab.call('POST', '/_lab/servers/nobody/kill')).status).toBe(404);
   });
 
+  it('cut takes servers that it is cut from, and heal ends that at either end', async () => {
+    const [one, two] = [await lab.server('s1'), await lab.server('s2')];
+    const cutFrom = (id: number) => [...(lab.driver.machine(`s${id}`)?.cutFrom ?? [])];
+    await lab.call('POST', '/_lab/servers/s1/cut', { from: ['s2'] });
+    expect({ one: cutFrom(one), two: cutFrom(two) }).toEqual({ one: [`s${two}`], two: [`s${one}`] });
+    expect(lab.driver.machine(`s${one}`)?.linked).toBe(true);
+    await lab.call('POST', '/_lab/servers/s2/heal');
+    expect({ one: cutFrom(one), two: cutFrom(two) }).toEqual({ one: [], two: [] });
+    expect((await lab.call('POST', '/_lab/servers/s1/cut', { from: ['nobody'] })).status).toBe(404);
+    expect((await lab.call('POST', '/_lab/servers/s1/cut', { from: ['s1'] })).status).toBe(422);
+    expect((await lab.call('POST', '/_lab/servers/s1/cut', { from: 's2' })).status).toBe(422);
+  });
+
   it('state names machines and hides secrets', async () => {
     const id = await lab.server('s1', { user_data: 'hidden' });
     const reply = await lab.call('GET', '/_lab/state');

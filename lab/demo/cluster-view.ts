@@ -42,9 +42,14 @@ export async function haproxyServers(
 ): Promise<Record<string, string>> {
   const script = `echo "show stat" | socat - UNIX-CONNECT:/run/haproxy/haproxy.sock 2>/dev/null || echo "show stat" | nc -U /run/haproxy/haproxy.sock`;
   const { stdout } = await run(['cluster', 'cmd', `--target=${node}`, script]);
+  return serversIn(stdout.replaceAll(/^[a-z0-9-]+: /gm, ''), app);
+}
+
+/** Servers of an app in what haproxy's `show stat` says, with their state. */
+export function serversIn(statistics: string, app: string): Record<string, string> {
   const servers: Record<string, string> = {};
-  for (const line of stdout.split('\n')) {
-    const columns = line.replace(/^[a-z0-9-]+: /, '').split(',');
+  for (const line of statistics.split('\n')) {
+    const columns = line.split(',');
     const [proxy, server, status] = [columns[0], columns[1], columns[17]];
     if (proxy === app && server && status && server !== 'BACKEND' && server !== 'FRONTEND')
       servers[server] = status;

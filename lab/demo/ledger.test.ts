@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { startLedger, summarise } from './ledger.js';
+import { explained, failuresOf, startLedger, summarise } from './ledger.js';
 
 let server: Server | undefined;
 afterEach(() => server?.close());
@@ -34,6 +34,25 @@ describe('ledger', () => {
     const ledger = startLedger(await serve(() => 200), 200);
     await vi.waitFor(() => expect(ledger.entries.length).toBeGreaterThanOrEqual(10), 5_000);
     expect(summarise(await ledger.stop())).toMatchObject({ failed: 0, causes: {} });
+  });
+
+  it('sends POSTs beside the GETs, and says when a failure was', async () => {
+    server = createServer((request, response) => {
+      request.resume();
+      response.writeHead(request.method === 'POST' ? 503 : 200).end('ok');
+    });
+    await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    const ledger = startLedger(url, 50, { posts: { perSecond: 50 } });
+    await vi.waitFor(() => expect(ledger.entries.length).toBeGreaterThanOrEqual(10), 5_000);
+    const until = ledger.now();
+    const entries = await ledger.stop();
+    expect(failuresOf(entries, 'GET')).toEqual([]);
+    const [first, ...more] = failuresOf(entries, 'POST');
+    expect(more.length).toBeGreaterThanOrEqual(3);
+    expect(first?.at).toBeLessThan(until);
+    if (first)
+      expect(explained({ ...first, at: 100, ms: 50 }, 120)).toBe('POST / from -20 to +30 ms: status 503');
   });
 
   it('asks for slow answers beside the others and tells a reset, a status and a time-out apart', async () => {

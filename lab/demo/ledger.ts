@@ -2,9 +2,12 @@
  * A ledger of requests: a steady rate against one URL, every request recorded, every failure explained.
  * Open loop (a slow answer does not slow the rate), with keep-alive, because reused connections are what a reload breaks.
  */
-import { Agent, get } from 'node:http';
+import { Agent, request } from 'node:http';
+
+export type Method = 'GET' | 'POST';
 
 export interface LedgerEntry {
+  method: Method;
   /** Path that was asked for. */
   path: string;
   /** Milliseconds since the start. */
@@ -19,11 +22,15 @@ export interface LedgerEntry {
 
 export interface Ledger {
   readonly entries: readonly LedgerEntry[];
+  /** Milliseconds since the start: the clock of `at`. */
+  now(): number;
   /** Ends the load, waits for open requests, and returns every entry. */
   stop(): Promise<readonly LedgerEntry[]>;
 }
 
 export interface LedgerOptions {
+  /** POSTs to the same URL, beside the GETs and on the same connections: requests that nobody may send twice. */
+  posts?: { perSecond: number };
   /** Requests that take long, beside the others and on the same connections. */
   slow?: {
     /** With its query, e.g. `/slow?ms=2000`. */
@@ -36,8 +43,11 @@ export interface LedgerOptions {
 
 /** A request that has no answer after this long counts as failed: longer than haproxy's retries, shorter than patience. */
 const REQUEST_TIMEOUT_MS = 5_000;
-/** Connections of the client. Slow requests hold theirs: 64 are too few for 200 requests per second and 20 slow ones of 2 s. */
-const CONNECTIONS = 128;
+/**
+ * Most connections of the client. An open request holds its own, and a request without one waits unseen: half of 220 per second that
+ * hang until their time-out hold 550. No more are opened than are needed.
+ */
+const CONNECTIONS = 1_024;
 
 /** Why there was no answer, in words that tell a reset from a refusal, a time-out and anything else. */
 function causeOf(error: Error & { code?: string }): string {
@@ -53,13 +63,14 @@ export function startLedger(url: string, perSecond: number, options: LedgerOptio
   const entries: LedgerEntry[] = [];
   const open = new Set<Promise<void>>();
 
-  const fire = (target: URL, timeoutMs: number) => {
+  const fire = (target: URL, timeoutMs: number, method: Method) => {
     const at = performance.now() - started;
     const path = target.pathname + target.search;
-    const request = new Promise<void>((resolve) => {
+    const answered = new Promise<void>((resolve) => {
       const done = (status: number, body: string, failure?: string) => {
         clearTimeout(late);
         entries.push({
+          method,
           path,
           at,
           ms: performance.now() - started - at,
@@ -69,7 +80,7 @@ export function startLedger(url: string, perSecond: number, options: LedgerOptio
         });
         resolve();
       };
-      const outgoing = get(target, { agent }, (answer) => {
+      const outgoing = request(target, { agent, method }, (answer) => {
         let body = '';
         answer.setEncoding('utf8').on('data', (text: string) => {
           body += text;
@@ -83,25 +94,28 @@ export function startLedger(url: string, perSecond: number, options: LedgerOptio
       // A time-out of the socket would start anew with every byte.
       const late = setTimeout(() => outgoing.destroy(new Error(`no answer in ${timeoutMs} ms`)), timeoutMs);
       outgoing.on('error', (error) => done(0, '', causeOf(error)));
+      outgoing.end(method === 'POST' ? '{}' : undefined);
     });
-    open.add(request);
-    void request.finally(() => open.delete(request));
+    open.add(answered);
+    void answered.finally(() => open.delete(answered));
   };
 
   /** Fires what is due by now: a timer alone falls behind on a busy machine, and the rate would be a promise not kept. */
-  const pace = (target: URL, rate: number, timeoutMs: number) => {
+  const pace = (target: URL, rate: number, timeoutMs: number, method: Method = 'GET') => {
     let fired = 0;
     return setInterval(() => {
       const due = Math.floor(((performance.now() - started) * rate) / 1_000);
-      for (; fired < due; fired++) fire(target, timeoutMs);
+      for (; fired < due; fired++) fire(target, timeoutMs, method);
     }, 1_000 / rate);
   };
 
-  const { slow } = options;
+  const { slow, posts } = options;
   const timers = [pace(new URL(url), perSecond, REQUEST_TIMEOUT_MS)];
   if (slow) timers.push(pace(new URL(slow.path, url), slow.perSecond, slow.timeoutMs));
+  if (posts) timers.push(pace(new URL(url), posts.perSecond, REQUEST_TIMEOUT_MS, 'POST'));
   return {
     entries,
+    now: () => performance.now() - started,
     async stop() {
       for (const timer of timers) clearInterval(timer);
       await Promise.all(open);
@@ -129,4 +143,14 @@ export function summarise(entries: readonly LedgerEntry[]): LedgerSummary {
     slowest: Math.round(Math.max(0, ...entries.map((entry) => entry.ms))),
     causes,
   };
+}
+
+/** A failure in words: what was asked, when it began and ended against a moment (ms on the ledger's clock), and the cause. */
+export function explained({ method, path, at, ms, failure }: LedgerEntry, since = 0): string {
+  const time = (moment: number) => `${moment < since ? '' : '+'}${Math.round(moment - since)}`;
+  return `${method} ${path} from ${time(at)} to ${time(at + ms)} ms: ${failure ?? 'answered'}`;
+}
+
+export function failuresOf(entries: readonly LedgerEntry[], method: Method): LedgerEntry[] {
+  return entries.filter((entry) => entry.method === method && entry.failure !== undefined);
 }

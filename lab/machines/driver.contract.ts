@@ -72,6 +72,19 @@ export function describeDriver(name: string, make: () => Promise<DriverUnderTest
       expect(await driver().state('c1')).toBe('running');
     });
 
+    it('cuts it from others and joins it again, each as often as one likes', async () => {
+      await driver().create(test.spec('c3'));
+      await driver().partition('c1', ['c3']);
+      await driver().partition('c1', ['c3']);
+      await driver().rejoin('c3');
+      await driver().rejoin('c3');
+      await driver().rejoin('c1');
+      await expect(driver().partition('c1', ['none1'])).rejects.toThrow(/no machine none1/);
+      await expect(driver().rejoin('none1')).rejects.toThrow(/no machine none1/);
+      await driver().destroy('c3');
+      expect(await driver().state('c1')).toBe('running');
+    });
+
     it('shuts it down, and down again', async () => {
       await driver().shutdown('c1');
       await driver().shutdown('c1');

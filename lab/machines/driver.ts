@@ -40,6 +40,10 @@ export interface MachineDriver {
   snapshot(id: string, image: string): Promise<void>;
   /** Takes the network cable out (`up` false) or puts it back. */
   link(id: string, up: boolean): Promise<void>;
+  /** Drops what this machine and the others say to each other, both ways and silently; it outlasts reboots. Adds to what is cut. */
+  partition(id: string, others: readonly string[]): Promise<void>;
+  /** Ends every partition of this machine, whichever end it was asked for at. */
+  rejoin(id: string): Promise<void>;
   /** Runs a command inside without SSH, for people and tests. */
   exec(id: string, argv: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }>;
 }

@@ -5,6 +5,8 @@ interface MemoryMachine {
   spec: MachineSpec;
   state: MachineState;
   linked: boolean;
+  /** Machines that it is cut from. */
+  cutFrom: ReadonlySet<string>;
 }
 
 export interface MemoryDriver extends MachineDriver {
@@ -28,7 +30,7 @@ export function createMemoryDriver(images: readonly string[] = ['nixos', 'debian
     async create(spec) {
       if (machines.has(spec.id)) return;
       if (!snapshots.has(spec.image)) throw new Problem('lab.failed', `There is no image "${spec.image}"`);
-      machines.set(spec.id, { spec, state: 'off', linked: true });
+      machines.set(spec.id, { spec, state: 'off', linked: true, cutFrom: new Set() });
     },
     async start(id) {
       found(id).state = 'running';
@@ -56,6 +58,18 @@ export function createMemoryDriver(images: readonly string[] = ['nixos', 'debian
     },
     async link(id, up) {
       found(id).linked = up;
+    },
+    async partition(id, others) {
+      for (const other of others) {
+        const [one, two] = [found(id), found(other)];
+        one.cutFrom = new Set([...one.cutFrom, other]);
+        two.cutFrom = new Set([...two.cutFrom, id]);
+      }
+    },
+    async rejoin(id) {
+      found(id).cutFrom = new Set();
+      for (const other of machines.values())
+        other.cutFrom = new Set([...other.cutFrom].filter((peer) => peer !== id));
     },
     async exec(id, argv) {
       if (found(id).state !== 'running') throw new Problem('lab.failed', `Machine ${id} does not run`);

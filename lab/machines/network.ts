@@ -9,6 +9,7 @@ import { Problem } from '../../shared/errors.js';
 import { labDefaults } from '../defaults.js';
 import { must, run } from '../run.js';
 import { until } from '../wait.js';
+import { directionsOf, partitionScript, rejoinScript } from './partitions.js';
 import { isRunning, kill, type ProcessStamp, processStamp } from './process.js';
 import { readJson, type StateDir, writeJson } from './state-dir.js';
 
@@ -91,6 +92,30 @@ export class Switch {
   /** Takes the cable of a running machine out or puts it back. */
   async set(id: string, up: boolean): Promise<void> {
     await this.ip(`link set ${portOf(id)} ${up ? 'up' : 'down'}`);
+  }
+
+  /** Drops whatever this machine and the others say to each other, both ways, without a word to either. */
+  async partition(id: string, others: readonly string[]): Promise<void> {
+    if (others.length === 0) return;
+    const argv = [...inNamespace(await this.ensure()), 'nft', '-f', '-'];
+    const { code, stderr } = await run(argv, { input: partitionScript(portOf(id), others.map(portOf)) });
+    if (code === 0) return;
+    throw new Problem('lab.unsupported', 'Machines cannot be cut from each other on this host', {
+      reason: stderr.trim(),
+      next: 'apt-get install nftables, and use a kernel with nf_tables for bridges',
+    });
+  }
+
+  /** Ends every partition of this machine. */
+  async rejoin(id: string): Promise<void> {
+    const holder = await readJson<ProcessStamp>(this.dir.switch);
+    // No switch: no partition either, and no reason to make one.
+    if (!holder || !isRunning(holder)) return;
+    const enter = inNamespace(holder);
+    const { code, stdout } = await run([...enter, 'nft', '-j', 'list', 'set', 'bridge', 'lab', 'cut']);
+    // No such set: nothing was ever cut.
+    const directions = code === 0 ? directionsOf(stdout, portOf(id)) : [];
+    if (directions.length > 0) await must([...enter, 'nft', '-f', '-'], { input: rejoinScript(directions) });
   }
 
   /** Ends the switch with all its cables. */

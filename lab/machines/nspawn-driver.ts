@@ -47,6 +47,9 @@ export function createNspawnDriver(options: NspawnOptions): MachineDriver {
 /** SIGRTMIN+3: systemd's orderly halt. Node has no name for it. */
 const haltSignal = 37;
 
+/** Name of the queue of changes to what is cut from what, for a partition belongs to two machines; no machine's id is as long. */
+const partitions = 'partitions-of-all';
+
 const loginPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 class NspawnDriver implements MachineDriver {
@@ -88,6 +91,7 @@ class NspawnDriver implements MachineDriver {
       const paths = machinePaths(this.dir, checkedId(id));
       if (!existsSync(paths.root)) return;
       await this.cutPower(id);
+      await this.exclusive(partitions, () => this.network.rejoin(id));
       await removeCgroups(this.dir.tag, id);
       await must(['rm', '-rf', '--one-file-system', paths.root]);
     });
@@ -125,6 +129,16 @@ class NspawnDriver implements MachineDriver {
       await (up ? rm(unplugged, { force: true }) : writeFile(unplugged, ''));
       if (await this.supervisor(id)) await this.network.set(id, up);
     });
+  }
+
+  async partition(id: string, others: readonly string[]): Promise<void> {
+    for (const one of [id, ...others]) await this.record(one);
+    await this.exclusive(partitions, () => this.network.partition(id, others));
+  }
+
+  async rejoin(id: string): Promise<void> {
+    await this.record(id);
+    await this.exclusive(partitions, () => this.network.rejoin(id));
   }
 
   async exec(id: string, argv: readonly string[]): Promise<Ran> {

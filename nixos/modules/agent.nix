@@ -23,6 +23,8 @@ let
     builtins.toJSON {
       inherit (cluster) cluster;
       node = node.name;
+      inherit (node) services;
+      haproxyConfig = config.infrastructure.haproxy.configFile;
       controllers = map (member: "${member.ipv4}:${toString cluster.controllerPort}") cluster.control;
       inherit tls;
       etcd = tls // {
@@ -32,6 +34,7 @@ let
       stateDir = "/var/lib/nix-infra";
       configDir = "/etc/nixos";
       activator = "nixos";
+      haproxyLoaded = config.infrastructure.haproxy.loadedFile;
       inherit (cfg) proveSsh;
       sshPort = builtins.head (config.services.openssh.ports ++ [ 22 ]);
       sshKeysFile = "${proofKeys}/root";

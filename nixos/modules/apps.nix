@@ -27,7 +27,8 @@ let
     };
   hour = 3600000;
 
-  health = app: {
+  # `app` has the defaults of where to probe. A copy's probe takes everything else from the app's own.
+  health = app: from: {
     options = {
       kind = mkOption {
         type = types.enum [
@@ -36,7 +37,8 @@ let
           "exec"
           "none"
         ];
-        default = "tcp";
+        default = from.kind or "tcp";
+        defaultText = lib.literalExpression "\"tcp\"";
         description = ''
           How the agent asks whether the app works: `tcp` connects, `http` expects a 2xx or 3xx status, `exec` expects
           exit status 0, `none` trusts the unit's state.
@@ -44,13 +46,14 @@ let
       };
       path = mkOption {
         type = types.nullOr types.str;
-        default = null;
+        default = from.path or null;
+        defaultText = lib.literalExpression "null";
         example = "/ping";
         description = "Path to request; needed by `http`.";
       };
       host = mkOption {
         type = types.str;
-        default = app.bindToIp;
+        default = from.host or app.bindToIp;
         defaultText = lib.literalExpression "bindToIp";
         description = "Address to probe.";
       };
@@ -62,39 +65,70 @@ let
       };
       command = mkOption {
         type = types.nullOr (types.listOf types.str);
-        default = null;
+        default = from.command or null;
+        defaultText = lib.literalExpression "null";
         description = "Program and arguments to run, without a shell; needed by `exec`.";
       };
       intervalMs = milliseconds {
         least = 100;
         most = hour;
-        default = 1000;
+        default = from.intervalMs or 1000;
         description = "Time between two probes.";
       };
       timeoutMs = milliseconds {
         least = 10;
         most = 600000;
-        default = 2000;
+        default = from.timeoutMs or 2000;
         description = "Time after which a probe without an answer has failed.";
       };
       rise = mkOption {
         type = types.ints.between 1 100;
-        default = 1;
+        default = from.rise or 1;
+        defaultText = lib.literalExpression "1";
         description = "Successful probes in a row that make the instance healthy.";
       };
       fall = mkOption {
         type = types.ints.between 1 100;
-        default = 2;
+        default = from.fall or 2;
+        defaultText = lib.literalExpression "2";
         description = "Failed probes in a row that make the instance unhealthy.";
       };
       startGraceMs = milliseconds {
         least = 0;
         most = hour;
-        default = 60000;
+        default = from.startGraceMs or 60000;
         description = "Time that a freshly started unit may take before failed probes count.";
       };
     };
   };
+
+  copy =
+    appName: app:
+    { name, config, ... }:
+    {
+      options = {
+        unit = mkOption {
+          type = types.strMatching "[A-Za-z0-9:_.@\\-]+\\.service";
+          default = "${appName}-${name}.service";
+          defaultText = lib.literalExpression ''"<app>-<copy>.service"'';
+          description = "The systemd unit that is this copy.";
+        };
+        port = mkOption {
+          type = types.port;
+          description = "TCP port of this copy on this node.";
+        };
+        health = mkOption {
+          type = types.submodule (
+            health {
+              inherit (app) bindToIp;
+              inherit (config) port;
+            } app.health
+          );
+          default = { };
+          description = "As the app's, with the copy's port; set here what differs.";
+        };
+      };
+    };
 
   app =
     { name, config, ... }:
@@ -170,15 +204,75 @@ let
           '';
         };
         health = mkOption {
-          type = types.submodule (health config);
+          type = types.submodule (health config { });
           default = { };
           description = "How the agent finds out whether the app works.";
+        };
+        copies = mkOption {
+          type = types.attrsOf (types.submodule (copy name config));
+          default = { };
+          example = lib.literalExpression ''{ "1".port = 11211; "2".port = 11212; }'';
+          description = ''
+            Copies that this node runs beside each other, by number; each is an instance `<node>.<number>` of its own, with its own
+            unit and port. Without any the app is one instance with the app's `unit` and `port`; with some, `port` says only where
+            the mesh serves the app.
+          '';
+        };
+        replace = mkOption {
+          type = types.enum [
+            "drain"
+            "start-first"
+          ];
+          default = "drain";
+          description = ''
+            What happens when the app changes. `drain`: its instances leave the mesh, a switch restarts the units, and they come
+            back. `start-first`: of exactly two copies one runs; a switch touches neither, the agent starts the other one with the
+            new definition, and stops the former when the new one is healthy, the whole mesh serves it, and no request is left. The
+            agent starts and stops these units, also at boot: they must not be wanted by a target.
+          '';
         };
       };
     };
 
   # The agent's reader takes a key that is absent, not one that is null.
   withoutNulls = lib.filterAttrs (_: value: value != null);
+
+  probe =
+    { health, ... }:
+    withoutNulls {
+      inherit (health)
+        kind
+        path
+        host
+        port
+        command
+        intervalMs
+        timeoutMs
+        rise
+        fall
+        startGraceMs
+        ;
+    };
+
+  portsOf =
+    app: if app.copies == { } then [ app.port ] else map (one: one.port) (lib.attrValues app.copies);
+
+  startFirst = lib.filterAttrs (_: app: app.replace == "start-first") apps;
+  slots = lib.concatMap (app: map (one: one.unit) (lib.attrValues app.copies)) (
+    lib.attrValues startFirst
+  );
+
+  # What a unit began with is written down when it begins, whoever starts it: that is how the agent knows one that has to be replaced.
+  rememberDefinition =
+    unit:
+    pkgs.writeShellScript "remember-definition" ''
+      ${pkgs.coreutils}/bin/mkdir -p /run/nix-infra/slots
+      ${pkgs.coreutils}/bin/ln -sfn "$(${pkgs.coreutils}/bin/readlink -f /etc/systemd/system/${unit})" /run/nix-infra/slots/${unit}
+    '';
+
+  # haproxy checks what it sends requests to: the path is for it only where the agent asks there too.
+  meshChecks =
+    app: app.health.kind == "http" && app.health.host == app.bindToIp && app.health.port == app.port;
 
   declaration = name: app: {
     inherit name;
@@ -195,6 +289,7 @@ let
     bindIp = app.bindToIp;
     meta_data = {
       publish.port = app.port;
+      ${if meshChecks app then "health" else null} = { inherit (app.health) path; };
       env_prefix = app.envPrefix;
       env = {
         HOST = "127.0.0.1";
@@ -204,20 +299,14 @@ let
       }
       // app.env;
     };
-    health = withoutNulls {
-      inherit (app.health)
-        kind
-        path
-        host
-        port
-        command
-        intervalMs
-        timeoutMs
-        rise
-        fall
-        startGraceMs
-        ;
-    };
+    health = probe app;
+  }
+  // lib.optionalAttrs (app.copies != { }) {
+    inherit (app) replace;
+    copies = lib.mapAttrs (_: one: {
+      inherit (one) unit port;
+      health = probe one;
+    }) app.copies;
   };
 in
 {
@@ -237,7 +326,19 @@ in
 
     # Only other nodes talk to an instance, and only through the overlay.
     networking.firewall.interfaces.${config.infrastructure.flannel.interface}.allowedTCPPorts =
-      lib.mapAttrsToList (_: app: app.port) (lib.filterAttrs (_: app: !isLoopback app.bindToIp) apps);
+      lib.concatMap portsOf (
+        lib.attrValues (lib.filterAttrs (_: app: !isLoopback app.bindToIp) apps)
+      );
+
+    systemd.services = lib.listToAttrs (
+      map (
+        unit:
+        lib.nameValuePair (lib.removeSuffix ".service" unit) {
+          restartIfChanged = false;
+          serviceConfig.ExecStartPre = lib.mkBefore [ "+${rememberDefinition unit}" ];
+        }
+      ) slots
+    );
 
     assertions = lib.concatLists (
       lib.mapAttrsToList (name: app: [
@@ -259,6 +360,36 @@ in
         {
           assertion = app.health.kind == "exec" -> (app.health.command != null && app.health.command != [ ]);
           message = "infrastructure.apps.${name}.health: kind \"exec\" needs a command.";
+        }
+        {
+          assertion = lib.all (number: builtins.match "[1-9][0-9]{0,3}" number != null) (
+            lib.attrNames app.copies
+          );
+          message = "infrastructure.apps.${name}.copies: name them 1, 2, 3; the number becomes part of an etcd key.";
+        }
+        {
+          assertion =
+            let
+              different = values: lib.unique values == values;
+            in
+            different (portsOf app) && different (map (one: one.unit) (lib.attrValues app.copies));
+          message = "infrastructure.apps.${name}.copies: each needs a port and a unit of its own.";
+        }
+        {
+          assertion = app.replace == "start-first" -> lib.length (lib.attrNames app.copies) == 2;
+          message = "infrastructure.apps.${name}.replace: \"start-first\" needs two copies, of which one runs at a time.";
+        }
+        {
+          assertion =
+            app.replace == "start-first"
+            -> lib.all (
+              one:
+              let
+                service = config.systemd.services.${lib.removeSuffix ".service" one.unit};
+              in
+              service.wantedBy == [ ] && service.requiredBy == [ ]
+            ) (lib.attrValues app.copies);
+          message = "infrastructure.apps.${name}.replace: with \"start-first\" the agent starts the units; take wantedBy from them.";
         }
       ]) apps
     );

@@ -136,6 +136,9 @@ in
         ExecStart = "${cfg.package}/bin/confd -config-file /etc/confd/confd.toml";
         Restart = "always";
         RestartSec = "2s";
+        # No WatchdogSec: confd never tells systemd that it is alive. That what it writes follows etcd is watched by the agent,
+        # which restarts this unit when it lags (agent/mesh/renderer.ts). One that hangs shall not hold that up.
+        TimeoutStopSec = "5s";
         NoNewPrivileges = true;
         ProtectSystem = "strict";
         # Beside the rendered files, confd and the commands it runs have nothing to write.

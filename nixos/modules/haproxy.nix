@@ -13,7 +13,8 @@ let
   # The master replaces itself by exec of the name it was started with; through a link a reload takes the new package.
   program = "/run/haproxy/haproxy";
   link = "${pkgs.coreutils}/bin/ln -sfn ${cfg.package}/bin/haproxy ${program}";
-  check = "${cfg.package}/bin/haproxy -c -f ${cfg.configFile}";
+  # haproxy runs a copy with a name, so that it can say what it was started from: the file in service may be newer.
+  load = "${pkgs.runtimeShell} ${./haproxy/load.sh} ${cfg.configFile} ${cfg.loadedFile} ${cfg.package}/bin/haproxy";
 in
 {
   options.infrastructure.haproxy = {
@@ -39,6 +40,12 @@ in
       readOnly = true;
       default = "/var/lib/haproxy-mesh/haproxy.cfg";
       description = "The file in service: without routes at first, later the one that confd writes.";
+    };
+    loadedFile = mkOption {
+      type = types.str;
+      readOnly = true;
+      default = "/run/haproxy/loaded.cfg";
+      description = "What haproxy was started from: a copy of configFile that ends in a name, which `show info` tells.";
     };
   };
 
@@ -66,11 +73,11 @@ in
         Group = cfg.group;
         ExecStartPre = [
           link
-          check
+          load
         ];
-        ExecStart = "${program} -Ws -f ${cfg.configFile} -p /run/haproxy/haproxy.pid";
+        ExecStart = "${program} -Ws -f ${cfg.loadedFile} -p /run/haproxy/haproxy.pid";
         ExecReload = [
-          check
+          load
           link
           "${pkgs.coreutils}/bin/kill -USR2 $MAINPID"
         ];

@@ -48,6 +48,10 @@ in
       recommendedOptimisation = true;
       recommendedProxySettings = true;
       recommendedTlsSettings = true;
+      # Each open request holds two. The stock 512 are used up within seconds when one app hangs, and then no app is served.
+      eventsConfig = "worker_connections 8192;";
+      # systemd's soft limit is 1024.
+      appendConfig = "worker_rlimit_nofile 16384;";
       virtualHosts = lib.mapAttrs (_: host: {
         inherit (host) default;
         enableACME = host.tls;

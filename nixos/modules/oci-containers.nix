@@ -57,6 +57,25 @@ let
           type = types.port;
           description = "TCP port of the app.";
         };
+        copy = mkOption {
+          type = types.nullOr (types.submodule {
+            options = {
+              number = mkOption {
+                type = types.ints.between 1 9999;
+                description = "Number of the copy.";
+              };
+              port = mkOption {
+                type = types.port;
+                description = "TCP port of the copy on this node.";
+              };
+            };
+          });
+          default = null;
+          description = ''
+            Makes the container one of several copies of the app: give each of these containers the same `name`, `port` and group,
+            and a number and port of its own.
+          '';
+        };
         auxPorts = mkOption {
           type = types.listOf types.port;
           default = [ ];
@@ -247,12 +266,11 @@ in
       name: c: lib.nameValuePair "podman-${name}" (unit name c)
     ) cfg.containers;
 
-    infrastructure.apps = lib.mapAttrs' (
-      name: c:
-      lib.nameValuePair c.app.name (
-        {
+    # Containers of the same app meet here: what they say of the app must be equal, and their copies come together.
+    infrastructure.apps = lib.mkMerge (
+      lib.mapAttrsToList (name: c: {
+        ${c.app.name} = {
           group = c.app.serviceGroup;
-          unit = "podman-${name}.service";
           inherit (c.app)
             port
             protocol
@@ -261,9 +279,20 @@ in
             ;
           inherit (c) bindToIp;
         }
-        // lib.optionalAttrs (c.app.envPrefix != null) { inherit (c.app) envPrefix; }
-      )
-    ) cfg.containers;
+        // (
+          if c.app.copy == null then
+            { unit = "podman-${name}.service"; }
+          else
+            {
+              copies.${toString c.app.copy.number} = {
+                unit = "podman-${name}.service";
+                inherit (c.app.copy) port;
+              };
+            }
+        )
+        // lib.optionalAttrs (c.app.envPrefix != null) { inherit (c.app) envPrefix; };
+      }) cfg.containers
+    );
 
     networking.firewall.interfaces.${config.infrastructure.flannel.interface}.allowedTCPPorts =
       lib.concatMap (c: c.app.auxPorts) (lib.attrValues cfg.containers);

@@ -121,8 +121,11 @@ export function openEtcd(config: EtcdConfig): EtcdStore {
 
   function feed(prefix: string, fromRevision: number, handlers: FeedHandlers): Feed {
     const watcher = client.watch().prefix(prefix).startRevision(String(fromRevision)).watcher();
-    watcher.on('put', (kv) => handlers.onChange({ key: kv.key.toString(), entry: toEntry(kv) }));
-    watcher.on('delete', (kv) => handlers.onChange({ key: kv.key.toString(), entry: undefined }));
+    // The removed key's mod_revision is that of its removal.
+    const tell = (kv: IKeyValue, entry: Entry | undefined) =>
+      handlers.onChange({ key: kv.key.toString(), entry }, Number(kv.mod_revision));
+    watcher.on('put', (kv) => tell(kv, toEntry(kv)));
+    watcher.on('delete', (kv) => tell(kv, undefined));
     watcher.on('disconnected', () => handlers.onTrouble());
     watcher.on('error', () => handlers.onTrouble());
     // cancel() waits for an answer that may never come; nothing depends on it.
@@ -131,7 +134,9 @@ export function openEtcd(config: EtcdConfig): EtcdStore {
 
   async function transact(conditions: readonly Condition[], writes: readonly Write[]): Promise<boolean> {
     const request = { compare: conditions.map(toCompare), success: writes.map(toOperation) };
-    return (await told(once.kv.txn(request))).succeeded;
+    // Without a condition it comes to the same when it is done twice.
+    const by = conditions.length === 0 ? client : once;
+    return (await told(by.kv.txn(request))).succeeded;
   }
 
   async function compareAndSet(key: string, expected: number, value: string | undefined): Promise<boolean> {
@@ -159,7 +164,11 @@ export function openEtcd(config: EtcdConfig): EtcdStore {
     compareAndSet,
     transact,
     grant: (ttl) => grant(client, ttl),
-    watchPrefix: (prefix: string, onChange: (change: Change) => void): Watch =>
+    watchPrefix: (
+      prefix: string,
+      onChange: (change: Change) => void,
+      onRevision?: (revision: number) => void,
+    ): Watch =>
       listWatch(
         {
           list: () => list(prefix),
@@ -168,6 +177,7 @@ export function openEtcd(config: EtcdConfig): EtcdStore {
           retryMs: defaults.reconnectMinMs,
         },
         onChange,
+        onRevision,
       ),
     memberStatus: async () => {
       const status = await told(client.maintenance.status());

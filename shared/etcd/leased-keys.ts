@@ -3,41 +3,16 @@
  * difference, so an external delete, an overwrite, a lost put, a lost lease and a restart of etcd are all the same case.
  */
 import { etcdDefaults as defaults } from './defaults.js';
-import type { Entry, EtcdLease, EtcdStore } from './store.js';
-
-export type Repair =
-  | { do: 'put'; key: string; value: string }
-  | { do: 'delete'; key: string; modRevision: number }
-  | { do: 'yield'; key: string };
-
-export interface Rules {
-  /** True when the other's value shall win: the key is then given up instead of overwritten. */
-  yieldsTo?(key: string, otherValue: string): boolean;
-  /** Whether a key that shall not exist is deleted although it hangs on another lease (a former run of ours). */
-  deletesForeign: boolean;
-}
-
-/** What makes one key right; undefined when it is. `wanted` undefined means the key shall not exist. */
-export function repairOf(
-  key: string,
-  wanted: string | undefined,
-  found: Entry | undefined,
-  lease: string,
-  rules: Rules,
-): Repair | undefined {
-  const ours = found?.lease === lease;
-  if (wanted === undefined) {
-    return found && (ours || rules.deletesForeign)
-      ? { do: 'delete', key, modRevision: found.modRevision }
-      : undefined;
-  }
-  const value = found?.value.toString();
-  if (found && !ours && value !== undefined && value !== wanted && rules.yieldsTo?.(key, value))
-    return { do: 'yield', key };
-  return ours && value === wanted ? undefined : { do: 'put', key, value: wanted };
-}
+import { isDenied } from './denied.js';
+import { type Rules, repairOf, twinWrite } from './key-repair.js';
+import type { EtcdLease, EtcdStore, Write } from './store.js';
 
 export interface LeasedKeysOptions extends Rules {
+  /**
+   * Name of a second key that is written and deleted with the first one, in one transaction, but hangs on no lease: it stays when the
+   * lease ends. Only for keys that nobody else may write, as they are deleted whatever they hold.
+   */
+  twinOf?(key: string): string;
   /** Called when a key was given up to somebody else. */
   onYield?(key: string): void;
   /** Told about each failure and recovery, for the log. */
@@ -157,34 +132,66 @@ export class LeasedKeys {
     while (this.#stopped === 'no') {
       // Armed before reading, so that a change made while we read is not slept over.
       this.#rearm();
-      await this.#verify(lease.id);
+      const quiet = await this.#verify(lease.id);
       if (lost) throw new Error('the lease was lost');
-      const verify = this.options.verifyMs ?? defaults.verifyMs;
+      const verify = quiet ? (this.options.verifyMs ?? defaults.verifyMs) : defaults.backoffMinMs;
       if (this.#stopped === 'no')
         await Promise.race([gone, this.#sleep(verify * (0.8 + Math.random() * 0.4))]);
       if (lost) throw new Error('the lease was lost');
     }
   }
 
-  async #verify(lease: string): Promise<void> {
-    for (const [key, wanted] of [...this.#wanted]) {
-      const repair = repairOf(key, wanted, await this.store.get(key), lease, this.options);
-      if (repair?.do === 'put') await this.store.put(key, repair.value, lease);
-      // A key that somebody changed in between stays dirty: the next round looks again.
-      if (repair?.do === 'delete' && !(await this.store.compareAndSet(key, repair.modRevision, undefined)))
-        continue;
-      if (this.#wanted.get(key) !== wanted) continue; // changed meanwhile; the next round sees it
-      if (repair?.do === 'yield' || wanted === undefined) {
-        this.#wanted.delete(key);
-        this.#registered.delete(key);
-      } else {
-        this.#registered.add(key);
-      }
-      this.#dirty.delete(key);
-      if (repair?.do === 'yield') this.options.onYield?.(key);
-    }
+  /** Repairs what is not right, all keys at once. False when a key has to be looked at again soon. */
+  async #verify(lease: string): Promise<boolean> {
+    const work = [...this.#wanted].map(([key, wanted]) => this.#verifyKey(key, wanted, lease));
+    const ends = await Promise.allSettled(work);
     const ready = this.#waiters.filter((waiter) => !waiter.keys.some((key) => this.#dirty.has(key)));
     this.#waiters = this.#waiters.filter((waiter) => !ready.includes(waiter));
     for (const waiter of ready) waiter.resolve();
+    const failures = ends.filter((end) => end.status === 'rejected').map((end) => end.reason as unknown);
+    // A key that we may not write must not take the others with it; any other failure is etcd's, and then the lease is at stake.
+    for (const error of failures) if (!isDenied(error)) throw error;
+    const [denied] = failures;
+    if (denied) this.options.onTrouble?.(denied);
+    return ends.every((end) => end.status === 'rejected' || end.value);
+  }
+
+  async #verifyKey(key: string, wanted: string | undefined, lease: string): Promise<boolean> {
+    const outcome = await this.#repair(key, wanted, lease);
+    // A key that somebody changed in between stays dirty: the next round looks again.
+    if (outcome === 'conflict') return false;
+    if (!this.#wanted.has(key) || this.#wanted.get(key) !== wanted) return true; // changed meanwhile, which has woken us
+    if (outcome === 'yield' || wanted === undefined) {
+      this.#wanted.delete(key);
+      this.#registered.delete(key);
+    } else {
+      this.#registered.add(key);
+    }
+    this.#dirty.delete(key);
+    if (outcome === 'yield') this.options.onYield?.(key);
+    return true;
+  }
+
+  async #repair(
+    key: string,
+    wanted: string | undefined,
+    lease: string,
+  ): Promise<'right' | 'conflict' | 'yield'> {
+    const twin = this.options.twinOf?.(key);
+    const [found, foundTwin] = await Promise.all([this.store.get(key), twin && this.store.get(twin)]);
+    const repair = repairOf(key, wanted, found, lease, this.options);
+    if (repair?.do === 'yield') return 'yield';
+    if (twin === undefined) {
+      if (repair?.do === 'put') await this.store.put(key, repair.value, lease);
+      if (repair?.do !== 'delete') return 'right';
+      return (await this.store.compareAndSet(key, repair.modRevision, undefined)) ? 'right' : 'conflict';
+    }
+    const writes: Write[] = [];
+    if (repair?.do === 'put') writes.push({ ...repair, lease });
+    if (repair?.do === 'delete') writes.push({ do: 'delete', key });
+    const second = twinWrite(twin, wanted, foundTwin || undefined);
+    if (second) writes.push(second);
+    if (writes.length > 0) await this.store.transact([], writes);
+    return 'right';
   }
 }

@@ -34,6 +34,7 @@ describe('listWatch', () => {
     ];
     const feeds: { from: number; handlers: FeedHandlers }[] = [];
     const seen: string[] = [];
+    const revisions: number[] = [];
     const list = vi.fn(
       async () => listings[Math.min(list.mock.calls.length - 1, 1)] as (typeof listings)[number],
     );
@@ -41,9 +42,11 @@ describe('listWatch', () => {
       feeds.push({ from, handlers });
       return { close: () => {} };
     };
-    const watch = listWatch({ list, feed, resyncMs: 60_000, retryMs: 1 }, ({ key, entry: now }) => {
-      seen.push(now ? `+${key}` : `-${key}`);
-    });
+    const watch = listWatch(
+      { list, feed, resyncMs: 60_000, retryMs: 1 },
+      ({ key, entry: now }) => seen.push(now ? `+${key}` : `-${key}`),
+      (revision) => revisions.push(revision),
+    );
     await watch.ready;
     await vi.waitFor(() => expect(feeds).toHaveLength(1));
     feeds[0]?.handlers.onTrouble();
@@ -51,8 +54,11 @@ describe('listWatch', () => {
     expect(feeds.map(({ from }) => from)).toEqual([2, 6]);
     expect(seen).toEqual(['+/a', '-/a', '+/b']);
     // A feed that was given up must not speak any more.
-    feeds[0]?.handlers.onChange({ key: '/late', entry: entry('/late', 4) });
+    feeds[0]?.handlers.onChange({ key: '/late', entry: entry('/late', 4) }, 4);
     expect(seen).toHaveLength(3);
+    feeds[1]?.handlers.onChange({ key: '/b', entry: undefined }, 7);
+    expect(seen).toEqual(['+/a', '-/a', '+/b', '-/b']);
+    expect(revisions).toEqual([1, 5, 7]);
     watch.close();
   });
 });

@@ -9,7 +9,8 @@ export interface Feed {
 }
 
 export interface FeedHandlers {
-  onChange(change: Change): void;
+  /** `revision` is etcd's at which it happened. */
+  onChange(change: Change, revision: number): void;
   /** The feed is no longer reliable: disconnected, cancelled or compacted. */
   onTrouble(): void;
 }
@@ -32,7 +33,11 @@ export function difference(known: ReadonlyMap<string, number>, entries: readonly
   return [...gone, ...changed];
 }
 
-export function listWatch(parts: ListWatchParts, onChange: (change: Change) => void): Watch {
+export function listWatch(
+  parts: ListWatchParts,
+  onChange: (change: Change) => void,
+  onRevision: (revision: number) => void = () => {},
+): Watch {
   const known = new Map<string, number>();
   let closed = false;
   let feed: Feed | undefined;
@@ -63,10 +68,13 @@ export function listWatch(parts: ListWatchParts, onChange: (change: Change) => v
       const listing = await parts.list();
       if (closed || mine !== round) return;
       for (const change of difference(known, listing.entries)) deliver(change);
+      onRevision(listing.revision);
       markReady();
       feed = parts.feed(listing.revision + 1, {
-        onChange: (change) => {
-          if (!closed && mine === round) deliver(change);
+        onChange: (change, revision) => {
+          if (closed || mine !== round) return;
+          deliver(change);
+          onRevision(revision);
         },
         onTrouble: () => {
           if (mine === round) startAgain(parts.retryMs);

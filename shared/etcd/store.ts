@@ -60,16 +60,22 @@ export interface EtcdStore {
    */
   compareAndSet(key: string, expected: number, value: string | undefined): Promise<boolean>;
   /**
-   * Carries out all writes at once if every condition holds; false when one does not, and then nothing is written. Never repeated by
-   * itself: when it throws, it may have been carried out or not, and the caller has to read to know.
+   * Carries out all writes at once if every condition holds; false when one does not, and then nothing is written. With
+   * conditions it is never repeated by itself: when it throws, it may have been carried out or not, and the caller has to read to know.
+   * Without any it is repeated like a put.
    */
   transact(conditions: readonly Condition[], writes: readonly Write[]): Promise<boolean>;
   grant(ttlSeconds: number): Promise<EtcdLease>;
   /**
    * Tells every key below the prefix once, and then every change, in order per key. Survives disconnects and compaction by listing
-   * again, so several changes of a key may arrive as the last one.
+   * again, so several changes of a key may arrive as the last one. `onRevision` is told after the changes it stands for: what was
+   * delivered so far is the prefix as of this revision of etcd, unless changes of the same revision follow in the same turn.
    */
-  watchPrefix(prefix: string, onChange: (change: Change) => void): Watch;
+  watchPrefix(
+    prefix: string,
+    onChange: (change: Change) => void,
+    onRevision?: (revision: number) => void,
+  ): Watch;
   /** The member that answers and the one it believes leads, as ids. */
   memberStatus(): Promise<{ member: string; leader: string }>;
   close(): void;

@@ -1,8 +1,9 @@
 /** Real etcd members with client TLS, as child processes that can be killed and started again on their data. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { openEtcd } from '../../shared/etcd/etcd3-store.js';
 import type { EtcdConfig, EtcdStore } from '../../shared/etcd/store.js';
 import type { HarnessAuthority } from './certificates.js';
@@ -24,7 +25,11 @@ export interface EtcdHarness {
   store: EtcdStore;
   kill(member: number): Promise<void>;
   start(member: number): void;
+  /** SIGSTOP makes it a member that takes connections and never answers, until SIGCONT. */
+  signal(member: number, signal: 'SIGSTOP' | 'SIGCONT'): void;
   healthy(): Promise<void>;
+  /** As somebody with etcdctl does; the id as in an Entry. */
+  revokeLease(id: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -91,7 +96,14 @@ export async function startEtcd(
     store,
     kill,
     start,
+    signal: (member, signal) => void children[member]?.kill(signal),
     healthy,
+    revokeLease: async (id) => {
+      const { endpoint } = members[0] as (typeof members)[number];
+      const tls = [`--cacert=${files.ca}`, `--cert=${files.cert}`, `--key=${files.key}`];
+      const args = ['lease', 'revoke', BigInt(id).toString(16), `--endpoints=${endpoint}`, ...tls];
+      await promisify(execFile)('etcdctl', args, { env: { ...process.env, ETCDCTL_API: '3' } });
+    },
     stop: async () => {
       store.close();
       await Promise.all(members.map((_, i) => kill(i)));

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseDeclaration } from '../../agent/apps/declaration.js';
 import { buildBundle, type ProjectFiles } from '../../controller/project/bundle.js';
 import { type ClusterConfig, parseClusterConfig } from '../../controller/project/cluster-config.js';
 import type { ClusterFacts } from '../../controller/project/cluster-json.js';
@@ -55,7 +56,11 @@ async function configurationOf(name: string, changes: Changes): Promise<string> 
   if (changes.nodeFile !== undefined) {
     files.set(`nodes/${name}.nix`, { content: Buffer.from(changes.nodeFile), mode: 0o644 });
   }
-  const programs = { agent: Buffer.from('// agent'), controller: Buffer.from('// controller') };
+  const programs = {
+    agent: Buffer.from('// agent'),
+    mesh: Buffer.from('// mesh'),
+    controller: Buffer.from('// controller'),
+  };
   const bundle = buildBundle({ config, node, facts: changes.facts ?? facts, files, programs });
 
   const directory = await mkdtemp(join(workspace, `${name}-`));
@@ -151,6 +156,7 @@ describe('the reference cluster', () => {
       minHealthy: null,
       meta_data: {
         publish: { port: 11211 },
+        health: { path: '/ping' },
         env_prefix: 'HELLO',
         env: { HOST: '127.0.0.1', PATH: '', PORT: 11211, PROTOCOL: 'http' },
       },
@@ -173,6 +179,8 @@ describe('the reference cluster', () => {
     expect(config).toMatchObject({
       cluster: 'demo',
       node: 'worker001',
+      services: ['backends', 'services'],
+      haproxyConfig: '/var/lib/haproxy-mesh/haproxy.cfg',
       controllers: ['192.0.2.1:7443', '192.0.2.2:7443', '192.0.2.3:7443'],
       tls: { key: '/root/certs/worker001-client-tls.key.pem' },
       etcd: { endpoints: ['https://etcd001:2379', 'https://etcd002:2379', 'https://etcd003:2379'] },
@@ -192,8 +200,17 @@ describe('the reference cluster', () => {
 
   it('never runs haproxy with a file of the store', async () => {
     const unit = await readFile(join(await build('worker001'), 'etc/systemd/system/haproxy.service'), 'utf8');
-    expect(unit).toMatch(/^ExecStart=.* -f \/var\/lib\/haproxy-mesh\/haproxy\.cfg /m);
+    expect(unit).toMatch(/^ExecStart=.* -f \/run\/haproxy\/loaded\.cfg /m);
+    expect(unit).toMatch(/^ExecStartPre=.*load\.sh \/var\/lib\/haproxy-mesh\/haproxy\.cfg \/run\/haproxy\/loaded\.cfg /m);
     expect(unit).toContain('X-ReloadIfChanged=true');
+  });
+
+  it('renders the routes for the node, with the groups of its configuration to fall back on', async () => {
+    const toplevel = await build('worker001');
+    const template = await readFile(join(toplevel, 'etc/confd/templates/haproxy.cfg.tmpl'), 'utf8');
+    expect(template).toContain('"|backends|services|"');
+    expect(template).toContain('split "worker001" " "');
+    expect(template).not.toMatch(/@[a-z]+@/);
   });
 
   it('has a first haproxy configuration that haproxy accepts', async () => {
@@ -231,6 +248,73 @@ describe('a container', () => {
       bindIp: '10.10.5.0',
       envPrefix: 'APP_POD',
     });
+  });
+});
+
+describe('copies of an app', () => {
+  const units = (more: string) =>
+    ['one-1', 'one-2']
+      .map((unit) => `systemd.services.${unit} = { serviceConfig.ExecStart = "/bin/one"; ${more} };`)
+      .join(' ');
+  const nodeFile = (replace: string, more = '') => `{
+    infrastructure.apps.one = {
+      group = "backends"; port = 8000; bindToIp = "10.10.5.0"; replace = "${replace}";
+      health = { kind = "http"; path = "/up"; fall = 3; };
+      copies = { "1".port = 8001; "2" = { port = 8002; health.path = "/other"; }; };
+    };
+    ${units(more)}
+  }`;
+
+  it('have a unit, a port and a check each, and open ports', async () => {
+    const toplevel = await build('worker001', { nodeFile: nodeFile('drain') });
+    const probe = { kind: 'http', host: '10.10.5.0', fall: 3, rise: 1, intervalMs: 1000 };
+    expect(await jsonOf(toplevel, 'etc/nix-infra/apps.d/one.json')).toMatchObject({
+      port: 8000,
+      replace: 'drain',
+      meta_data: { publish: { port: 8000 } },
+      copies: {
+        1: { unit: 'one-1.service', port: 8001, health: { ...probe, port: 8001, path: '/up' } },
+        2: { unit: 'one-2.service', port: 8002, health: { ...probe, port: 8002, path: '/other' } },
+      },
+    });
+    const declared = await readFile(join(toplevel, 'etc/nix-infra/apps.d/one.json'), 'utf8');
+    expect(parseDeclaration(declared, 'one.json').copies.map(({ name }) => name)).toEqual(['1', '2']);
+  });
+
+  it('that are replaced start-first are not touched by a switch, and write down what they began with', async () => {
+    const toplevel = await build('worker001', { nodeFile: nodeFile('start-first') });
+    const unit = await readFile(join(toplevel, 'etc/systemd/system/one-1.service'), 'utf8');
+    expect(unit).toContain('X-RestartIfChanged=false');
+    const before = /^ExecStartPre=\+(\S+)$/m.exec(unit)?.[1] ?? '';
+    expect(await readFile(before, 'utf8')).toContain('/run/nix-infra/slots/one-1.service');
+  });
+
+  it('that are replaced start-first may not be wanted by a target', async () => {
+    const wanted = nodeFile('start-first', 'wantedBy = [ "multi-user.target" ];');
+    expect(await refusal('worker001', { nodeFile: wanted })).toContain('the agent starts the units');
+  });
+
+  it('may be containers', async () => {
+    const container = (n: number) => `"pod-${n}" = {
+      app = { name = "pod"; serviceGroup = "backends"; port = 9000; copy = { number = ${n}; port = 900${n}; }; };
+      bindToIp = "10.10.5.0"; image = "x"; };`;
+    const pods = `{ infrastructure.oci-containers.containers = { ${container(1)} ${container(2)} }; }`;
+    const toplevel = await build('worker001', { nodeFile: pods });
+    expect(await jsonOf(toplevel, 'etc/nix-infra/apps.d/pod.json')).toMatchObject({
+      port: 9000,
+      copies: {
+        1: { unit: 'podman-pod-1.service', port: 9001 },
+        2: { unit: 'podman-pod-2.service', port: 9002 },
+      },
+    });
+  });
+
+  it.each([
+    ['0', '{ "0".port = 1; }', 'name them 1, 2, 3'],
+    ['twice the same port', '{ "1".port = 1; "2".port = 1; }', 'a port and a unit of its own'],
+  ])('%s is refused', async (_, copies, why) => {
+    const one = `{ infrastructure.apps.one = { group = "backends"; port = 1; copies = ${copies}; }; }`;
+    expect(await refusal('worker001', { nodeFile: one })).toContain(why);
   });
 });
 

@@ -165,6 +165,29 @@ describe('real machines', () => {
     expect(await until(async () => (await ping()) === 0, 10_000)).toBe(true);
   });
 
+  it('are cut from some and not from others: silently, both ways, also after a restart, until they are healed', async () => {
+    await inside('m1', ['systemd-run', '-q', 'socat', 'TCP-LISTEN:7001,fork', 'EXEC:cat']);
+    const ping = async (from: string, to: string) =>
+      (await driver.exec(from, ['ping', '-c', '1', '-W', '1', spec(to).ipv4])).code === 0;
+    const seen = async () => ({
+      m1m2: await ping('m1', 'm2'),
+      m2m1: await ping('m2', 'm1'),
+      m1m3: await ping('m1', 'm3'),
+      m3m2: await ping('m3', 'm2'),
+    });
+    await driver.partition('m1', ['m2']);
+    const partitioned = { m1m2: false, m2m1: false, m1m3: true, m3m2: true };
+    expect(await seen()).toEqual(partitioned);
+    // A refusal or a RST would end it at once, with another code; `timeout` ends it with 124.
+    const connect = ['timeout', '2', 'socat', '-u', `TCP:${spec('m1').ipv4}:7001`, '-'];
+    expect((await driver.exec('m2', connect)).code).toBe(124);
+    await driver.reboot('m1');
+    expect(await until(async () => ping('m1', 'm3'), 10_000)).toBe(true);
+    expect(await seen()).toEqual(partitioned);
+    await driver.rejoin('m2');
+    expect(await seen()).toEqual({ m1m2: true, m2m1: true, m1m3: true, m3m2: true });
+  });
+
   it('are operated by a process that did not make them', async () => {
     const other = createNspawnDriver({ images: {}, dir, network });
     expect(await other.state('m1')).toBe('running');

@@ -77,14 +77,25 @@ export const labState: Handler = (state, { project }, world) => ({
   },
 });
 
+/** `from` is of `cut` alone; the other verbs have no use for a body. */
+const cutBody = z.object({ from: z.array(z.string().min(1)).default([]) });
+
 export function serverVerb(verb: Effect['verb']): Handler {
-  return (state, { params, project }) => {
-    const server = state.servers.find((item) => item.project === project && item.name === params.name);
-    if (!server) throw apiErrors.notFound('server', params.name ?? '');
+  return (state, { params, project, body }) => {
+    const named = (name: string) => {
+      const server = state.servers.find((item) => item.project === project && item.name === name);
+      if (!server) throw apiErrors.notFound('server', name);
+      return server;
+    };
+    const server = named(params.name ?? '');
+    const from = verb === 'cut' ? readBody(cutBody, body).from.map(named) : [];
+    if (from.some(({ id }) => id === server.id)) {
+      throw apiErrors.invalid([{ name: 'from', messages: ['is the server itself'] }]);
+    }
     if (runningActions(state, server.id).length > 0) throw apiErrors.locked('server');
     return {
       status: 200,
-      effect: { verb, server: server.id },
+      effect: { verb, server: server.id, from: from.map(({ id }) => id) },
       body: { server: { id: server.id, name: server.name }, verb },
     };
   };

@@ -17,6 +17,8 @@ export interface ApiRequest {
 export interface Effect {
   verb: 'kill' | 'cut' | 'heal' | 'start';
   server: number;
+  /** For `cut`: the servers that it is cut from; none is the whole cable. */
+  from: readonly number[];
 }
 
 export interface Outcome {

@@ -65,10 +65,15 @@ export class Runner {
   }
 
   /** Does a lab verb; throws what the driver throws. */
-  async effect({ verb, server }: Effect): Promise<void> {
+  async effect({ verb, server, from }: Effect): Promise<void> {
     const { driver, store } = this.deps;
     const machine = machineId(server);
-    if (verb === 'cut' || verb === 'heal') return driver.link(machine, verb === 'heal');
+    if (verb === 'cut' && from.length > 0) return driver.partition(machine, from.map(machineId));
+    if (verb === 'cut') return driver.link(machine, false);
+    if (verb === 'heal') {
+      await driver.rejoin(machine);
+      return driver.link(machine, true);
+    }
     await (verb === 'kill' ? driver.powerOff(machine) : driver.start(machine));
     store.commit(patched(store.state, 'servers', server, { pretended: false }));
     await this.reconcile(0);

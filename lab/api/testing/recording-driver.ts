@@ -54,6 +54,14 @@ export function createRecordingDriver(): RecordingDriver {
       await enter('link', id);
       await memory.link(id, up);
     },
+    async partition(id, others) {
+      await enter('partition', id);
+      await memory.partition(id, others);
+    },
+    async rejoin(id) {
+      await enter('rejoin', id);
+      await memory.rejoin(id);
+    },
     hold(call) {
       let release = () => {};
       gates.set(

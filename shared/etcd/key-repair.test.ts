@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Repair, type Rules, repairOf } from './leased-keys.js';
-import type { Entry } from './store.js';
+import { type Repair, type Rules, repairOf, twinWrite } from './key-repair.js';
+import type { Entry, Write } from './store.js';
 
 const entry = (value: string, lease: string): Entry => ({
   key: '/k',
@@ -28,5 +28,19 @@ describe('repairOf', () => {
     ['of somebody who is older', 'v', entry('older', '2'), polite, put],
   ])('%s', (_, wanted, found, rules, expected) => {
     expect(repairOf('/k', wanted, found, '1', rules)).toEqual(expected);
+  });
+});
+
+describe('twinWrite', () => {
+  const put: Write = { do: 'put', key: '/t', value: 'v' };
+  it.each<[string, string | undefined, Entry | undefined, Write | undefined]>([
+    ['absent', 'v', undefined, put],
+    ['right', 'v', entry('v', '0'), undefined],
+    ['another value', 'v', entry('x', '0'), put],
+    ['under a lease, which would take it away', 'v', entry('v', '1'), put],
+    ['not wanted and absent', undefined, undefined, undefined],
+    ['not wanted', undefined, entry('v', '0'), { do: 'delete', key: '/t' }],
+  ])('%s', (_, wanted, found, expected) => {
+    expect(twinWrite('/t', wanted, found)).toEqual(expected);
   });
 });
