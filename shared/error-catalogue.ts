@@ -256,6 +256,26 @@ export const errorCatalogue = {
     exit: 1,
     next: 'look at the key named above; a deploy writes it again',
   },
+  'etcd.quorum': {
+    title: 'etcd would be without a quorum; nothing was done',
+    exit: 3,
+    next: 'bring the other control nodes back first; when they are lost for good, restore a snapshot (`nix-infra etcd restore FILE`)',
+  },
+  'etcd.member-healthy': {
+    title: 'The control node lives; nothing was done',
+    exit: 1,
+    next: 'when it shall be replaced all the same, add --force',
+  },
+  'etcd.member-lost': {
+    title: 'The data of a member of etcd is lost; it cannot come back as the same member',
+    exit: 1,
+    next: 'replace it: `nix-infra cluster replace-node NODE`',
+  },
+  'etcd.snapshot': {
+    title: 'The file is not a whole snapshot of etcd',
+    exit: 2,
+    next: 'use another one; make a new one with `nix-infra etcd snapshot`',
+  },
 
   'lab.unsupported': {
     title: 'The lab cannot run on this machine',
