@@ -114,6 +114,11 @@ export const errorCatalogue = {
   },
 
   'node.unknown': { title: 'There is no such node', exit: 1, next: 'see the names with `nix-infra status`' },
+  'node.alive': {
+    title: 'The node lives; nothing was done',
+    exit: 1,
+    next: 'when it shall be replaced all the same, add --force',
+  },
   'node.no-boot': {
     title: 'The server never became reachable over SSH',
     exit: 3,
@@ -260,11 +265,6 @@ export const errorCatalogue = {
     title: 'etcd would be without a quorum; nothing was done',
     exit: 3,
     next: 'bring the other control nodes back first; when they are lost for good, restore a snapshot (`nix-infra etcd restore FILE`)',
-  },
-  'etcd.member-healthy': {
-    title: 'The control node lives; nothing was done',
-    exit: 1,
-    next: 'when it shall be replaced all the same, add --force',
   },
   'etcd.member-lost': {
     title: 'The data of a member of etcd is lost; it cannot come back as the same member',

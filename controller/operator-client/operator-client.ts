@@ -10,6 +10,7 @@ import type {
   PlanProgress,
   PlanUndoResponse,
   PutBlobsRequest,
+  RemoveNodeResponse,
   ReserveOverlayResponse,
   RolloutTarget,
   WatchRolloutResponse,
@@ -56,13 +57,14 @@ export interface Operator {
   /** The CIDR subnet of the node, reserved at the first call. */
   reserveOverlay(node: string, ipv4: string): Promise<string>;
   registerNode(node: string, ipv4: string, services: readonly string[]): Promise<void>;
-  removeNode(node: string): Promise<void>;
+  /** Number of keys that went. */
+  removeNode(node: string): Promise<number>;
   /**
    * A snapshot of etcd, in chunks; `begin` is told when they begin anew, because the controller they came from went away. Throws
    * `interrupted` with the signal.
    */
   snapshotEtcd(begin: () => Promise<void>, signal: AbortSignal): AsyncIterable<Buffer>;
-  /** Takes a member out of etcd. Throws `etcd.quorum`, and `etcd.member-healthy` unless forced. */
+  /** Takes a member out of etcd. Throws `etcd.quorum`, and `node.alive` unless forced. */
   removeMember(node: string, force: boolean): Promise<void>;
   /** Announces a member; what its --initial-cluster is. Throws `etcd.member-lost` when one of that name has run already. */
   addMember(node: string, ipv4: string): Promise<string>;
@@ -128,12 +130,13 @@ export class OperatorClient implements Operator {
     );
   }
 
-  async removeNode(node: string): Promise<void> {
-    await this.connection.call(
-      (client, request, deadline, done: Done<object>) =>
+  async removeNode(node: string): Promise<number> {
+    const { keys } = await this.connection.call(
+      (client, request, deadline, done: Done<RemoveNodeResponse>) =>
         client.removeNode(request, noMetadata(), { deadline }, done),
       { node },
     );
+    return keys;
   }
 
   async *snapshotEtcd(begin: () => Promise<void>, signal: AbortSignal): AsyncIterable<Buffer> {

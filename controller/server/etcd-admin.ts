@@ -1,11 +1,13 @@
 /** What operators ask of etcd itself: a snapshot, a member less, a member more. */
 import { isIPv4 } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { SnapshotEtcdRequest, SnapshotEtcdResponse } from '../../proto/gen/nixinfra/v1/operator.js';
 import { Problem } from '../../shared/errors.js';
-import { type Member, openEtcdAdmin } from '../../shared/etcd/admin.js';
+import { type EtcdAdmin, type Member, openEtcdAdmin } from '../../shared/etcd/admin.js';
 import { openEtcd } from '../../shared/etcd/etcd3-store.js';
 import type { EtcdConfig, EtcdStore } from '../../shared/etcd/store.js';
+import { controllerDefaults } from '../defaults.js';
 import { keys } from '../store/keys.js';
 import { nodeShape, readValue } from '../store/shapes.js';
 import { askMember } from './members.js';
@@ -30,19 +32,16 @@ export class EtcdAdminService {
     }
   }
 
-  /** Throws `etcd.quorum`, `etcd.member-healthy`. No error when there is no such member. */
+  /** Throws `etcd.quorum`, `node.alive`. No error when there is no such member. */
   async remove(node: string, force: boolean): Promise<void> {
     const registered = await this.registeredAddress(node);
     await this.withAdmin(async (admin) => {
       const members = await Promise.all((await admin.members()).map((member) => this.withHealth(member)));
-      const member = memberOf(members, node, registered);
+      const member = memberOf(members, node, registered && this.peerUrl(registered));
       if (!member) return;
       const refusal = removalRefusal(member, members, force);
       if (refusal) throw refusal;
-      await admin.memberRemove(member.id).catch(async (error: unknown) => {
-        // The answer may have been lost: then it is gone.
-        if ((await admin.members()).some(({ id }) => id === member.id)) throw error;
-      });
+      await admin.memberRemove(member.id);
     });
   }
 
@@ -67,10 +66,11 @@ export class EtcdAdminService {
     });
   }
 
-  private async withAdmin<T>(work: (admin: ReturnType<typeof openEtcdAdmin>) => Promise<T>): Promise<T> {
+  /** `work` looks at the members itself each time: the answer to a change may have been lost, and then it is done. */
+  private async withAdmin<T>(work: (admin: EtcdAdmin) => Promise<T>): Promise<T> {
     const admin = openEtcdAdmin(this.config);
     try {
-      return await work(admin);
+      return await insist(() => work(admin));
     } finally {
       admin.close();
     }
@@ -89,6 +89,18 @@ export class EtcdAdminService {
       return { ...member, healthy: (await askMember(member.name, store)).healthy };
     } finally {
       store.close();
+    }
+  }
+}
+
+/** A change goes to one member, which may be the dead one: a few more times, at others. Only what may pass is tried again. */
+async function insist<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let left = controllerDefaults.memberAttempts; ; left--) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (left <= 1 || Problem.from(error).code !== 'etcd.unavailable') throw error;
+      await pause(controllerDefaults.writeRetryMs);
     }
   }
 }

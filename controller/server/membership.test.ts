@@ -13,7 +13,7 @@ const at = (members: MemberHealth[], n: number) => members.find(({ id }) => id =
 describe('removalRefusal', () => {
   it.each<[string, boolean[], boolean, string | undefined]>([
     ['a dead one of three', [false, true, true], false, undefined],
-    ['a healthy one', [true, true, true], false, 'etcd.member-healthy'],
+    ['a healthy one', [true, true, true], false, 'node.alive'],
     ['a healthy one by force', [true, true, true], true, undefined],
     ['a dead one while another is dead', [false, false, true], false, 'etcd.quorum'],
     ['the same by force', [false, false, true], true, 'etcd.quorum'],
@@ -30,9 +30,9 @@ describe('removalRefusal', () => {
 it('finds the member of a node by name, or by the address where it was announced', () => {
   const members = [member(1, true), member(2, true), member(3, false, '')];
   expect(memberOf(members, 'etcd002', undefined)?.id).toBe('2');
-  expect(memberOf(members, 'etcd003', '10.0.0.3')?.id).toBe('3');
-  expect(memberOf(members, 'etcd003', '10.0.0.4')).toBeUndefined();
-  expect(memberOf(members, 'etcd003', '10.0.0.2')).toBeUndefined();
+  expect(memberOf(members, 'etcd003', 'https://10.0.0.3:2380')?.id).toBe('3');
+  expect(memberOf(members, 'etcd003', 'https://10.0.0.4:2380')).toBeUndefined();
+  expect(memberOf(members, 'etcd003', 'https://10.0.0.2:2380')).toBeUndefined();
 });
 
 it('names the new member in the initial cluster', () => {

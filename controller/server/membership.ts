@@ -6,15 +6,15 @@ export interface MemberHealth extends Member {
   healthy: boolean;
 }
 
-/** The member of a node: by its name, or announced at the address that the node is registered with and never run. */
+/** The member of a node: by its name, or announced at `peerUrl`, where the node is registered, and never run. */
 export function memberOf<M extends Member>(
   members: readonly M[],
   node: string,
-  ipv4: string | undefined,
+  peerUrl: string | undefined,
 ): M | undefined {
-  const announced = (member: Member) =>
-    member.name === '' && ipv4 !== undefined && member.peerUrls.includes(peerUrlOf(ipv4));
-  return members.find((member) => member.name === node) ?? members.find(announced);
+  const announced = ({ name, peerUrls }: Member) =>
+    name === '' && peerUrl !== undefined && peerUrls.includes(peerUrl);
+  return members.find(({ name }) => name === node) ?? members.find(announced);
 }
 
 export function peerUrlOf(ipv4: string): string {
@@ -39,7 +39,7 @@ export function removalRefusal(
     });
   }
   if (!force && members.some(({ id, healthy: well }) => id === member.id && well))
-    return new Problem('etcd.member-healthy', `${node} is a healthy member of etcd`, { node });
+    return new Problem('node.alive', `${node} is a healthy member of etcd`, { node });
   return undefined;
 }
 

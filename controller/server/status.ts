@@ -24,7 +24,7 @@ const statusOf: Partial<Record<ErrorCode, status>> = {
   'etcd.unavailable': status.UNAVAILABLE,
   'etcd.invalid': status.DATA_LOSS,
   'etcd.quorum': status.FAILED_PRECONDITION,
-  'etcd.member-healthy': status.FAILED_PRECONDITION,
+  'node.alive': status.FAILED_PRECONDITION,
   'etcd.member-lost': status.FAILED_PRECONDITION,
 };
 

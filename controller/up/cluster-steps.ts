@@ -78,6 +78,9 @@ export function destroy(
     if (controlLeft) {
       const operator = await convergence.connected();
       for (const name of doomed) {
+        const { kind } = project.config.nodes.find((node) => node.name === name) ?? {};
+        // Whoever names it means it; but etcd keeps its quorum, or the server its data.
+        if (kind === 'control') await operator.removeMember(name, true);
         await operator
           .removeNode(name)
           .catch((error: unknown) =>

@@ -1,6 +1,7 @@
 /** A small port to etcd itself: who its members are, and what it holds as a whole. Needs the rights of etcd's root. */
 import { Etcd3, type IMember } from 'etcd3';
 import { Problem } from '../errors.js';
+import { etcdDefaults } from './defaults.js';
 import { clientOptions } from './etcd3-store.js';
 import type { EtcdConfig } from './store.js';
 
@@ -39,26 +40,44 @@ async function told<T>(call: Promise<T>): Promise<T> {
 }
 
 export function openEtcdAdmin(config: EtcdConfig): EtcdAdmin {
-  const client = new Etcd3(clientOptions(config, 0));
+  const client = new Etcd3(clientOptions(config, etcdDefaults.retries));
+  const once = new Etcd3(clientOptions(config, 0));
 
+  /** A stream is not tried again by the client: one member after the other, until one sends something. */
   async function* snapshot(): AsyncIterable<Buffer> {
-    // The declared type of the stream hides that it is a readable one.
-    const stream = (await told(client.maintenance.snapshot())) as unknown as AsyncIterable<{ blob: Buffer }>;
-    try {
-      for await (const { blob } of stream) yield blob;
-    } catch (error) {
-      throw Problem.from(error, 'etcd.unavailable');
+    let failure: unknown;
+    for (const endpoint of config.endpoints) {
+      const member = new Etcd3(clientOptions({ ...config, endpoints: [endpoint] }, 0));
+      let begun = false;
+      try {
+        // The declared type of the stream hides that it is a readable one.
+        const stream = (await member.maintenance.snapshot()) as unknown as AsyncIterable<{ blob: Buffer }>;
+        for await (const { blob } of stream) {
+          begun = true;
+          yield blob;
+        }
+        return;
+      } catch (error) {
+        failure = error;
+        if (begun) break;
+      } finally {
+        member.close();
+      }
     }
+    throw Problem.from(failure, 'etcd.unavailable');
   }
 
   return {
     members: async () => (await told(client.cluster.memberList({}))).members.map(toMember),
     memberAdd: async (peerUrl) =>
-      (await told(client.cluster.memberAdd({ peerURLs: [peerUrl] }))).members.map(toMember),
+      (await told(once.cluster.memberAdd({ peerURLs: [peerUrl] }))).members.map(toMember),
     memberRemove: async (id) => {
-      await told(client.cluster.memberRemove({ ID: id }));
+      await told(once.cluster.memberRemove({ ID: id }));
     },
     snapshot,
-    close: () => client.close(),
+    close: () => {
+      client.close();
+      once.close();
+    },
   };
 }

@@ -3970,7 +3970,7 @@ export const OperatorServiceService = {
     responseDeserialize: (value: Buffer): SnapshotEtcdResponse => SnapshotEtcdResponse.decode(value),
   },
   /**
-   * Takes a member out of etcd; no error when there is none of that name. FAILED_PRECONDITION while it is healthy (etcd.member-healthy,
+   * Takes a member out of etcd; no error when there is none of that name. FAILED_PRECONDITION while it is healthy (node.alive,
    * unless forced), and when the others would be without a majority of healthy members (etcd.quorum, always).
    */
   removeMember: {
@@ -4029,7 +4029,7 @@ export interface OperatorServiceServer extends UntypedServiceImplementation {
   /** A snapshot of etcd as `etcdctl snapshot save` writes it, in chunks: the database and its SHA-256. */
   snapshotEtcd: handleServerStreamingCall<SnapshotEtcdRequest, SnapshotEtcdResponse>;
   /**
-   * Takes a member out of etcd; no error when there is none of that name. FAILED_PRECONDITION while it is healthy (etcd.member-healthy,
+   * Takes a member out of etcd; no error when there is none of that name. FAILED_PRECONDITION while it is healthy (node.alive,
    * unless forced), and when the others would be without a majority of healthy members (etcd.quorum, always).
    */
   removeMember: handleUnaryCall<RemoveMemberRequest, RemoveMemberResponse>;
@@ -4233,7 +4233,7 @@ export interface OperatorServiceClient extends Client {
     options?: Partial<CallOptions>,
   ): ClientReadableStream<SnapshotEtcdResponse>;
   /**
-   * Takes a member out of etcd; no error when there is none of that name. FAILED_PRECONDITION while it is healthy (etcd.member-healthy,
+   * Takes a member out of etcd; no error when there is none of that name. FAILED_PRECONDITION while it is healthy (node.alive,
    * unless forced), and when the others would be without a majority of healthy members (etcd.quorum, always).
    */
   removeMember(
