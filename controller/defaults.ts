@@ -33,6 +33,8 @@ export const controllerDefaults = {
   awayGraceMs: 5_000,
   /** After a failed call of etcd for a session. */
   writeRetryMs: 500,
+  /** Attempts at a change of etcd's members: each goes to another of a few members, one of which is dead as a rule. */
+  memberAttempts: 5,
   /** Largest value a node may have written for it. etcd refuses requests above 1.5 MB. */
   valueBytes: 1024 * 1024,
 } as const;

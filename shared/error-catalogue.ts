@@ -114,6 +114,11 @@ export const errorCatalogue = {
   },
 
   'node.unknown': { title: 'There is no such node', exit: 1, next: 'see the names with `nix-infra status`' },
+  'node.alive': {
+    title: 'The node lives; nothing was done',
+    exit: 1,
+    next: 'when it shall be replaced all the same, add --force',
+  },
   'node.no-boot': {
     title: 'The server never became reachable over SSH',
     exit: 3,
@@ -256,11 +261,26 @@ export const errorCatalogue = {
     exit: 1,
     next: 'look at the key named above; a deploy writes it again',
   },
+  'etcd.quorum': {
+    title: 'etcd would be without a quorum; nothing was done',
+    exit: 3,
+    next: 'bring the other control nodes back first; when they are lost for good, restore a snapshot (`nix-infra etcd restore FILE`)',
+  },
+  'etcd.member-lost': {
+    title: 'The data of a member of etcd is lost; it cannot come back as the same member',
+    exit: 1,
+    next: 'replace it: `nix-infra cluster replace-node NODE`',
+  },
+  'etcd.snapshot': {
+    title: 'The file is not a whole snapshot of etcd',
+    exit: 2,
+    next: 'use another one; make a new one with `nix-infra etcd snapshot`',
+  },
 
   'mesh.invalid': {
     title: 'A key of the mesh is not sound, and is left out of the routes',
     exit: 1,
-    next: 'look at the key with `nix-infra etcd ctl "get KEY"`; delete it, or let its owner write it again (restart the agent of the node)',
+    next: 'look at the key with `nix-infra cluster etcd ctl "get KEY"`; delete it, or let its owner write it again (restart the agent of the node)',
   },
   'mesh.conflict': {
     title: 'Two apps of one node want the same port; the later one is left out',

@@ -25,6 +25,7 @@ afterEach(() => {
 
 const desired = (order: string, change = 1) => ({
   order,
+  epoch: 0,
   token: 1,
   change,
   options: undefined,
@@ -104,4 +105,25 @@ it('a job that a former release left open is dropped; what it applied stays know
     await until('the result', 5_000, () => results.length > 0);
     expect(results[0]).toMatchObject({ order: `after ${phase}`, outcome: 'rejected' });
   }
+});
+
+it('a fence of a release before epochs is one of the first epoch', async () => {
+  writeFileSync(join(dir, 'fence.json'), JSON.stringify({ token: 10, change: 100 }));
+  expect(await new StateFiles(dir).fence()).toEqual({ epoch: 0, token: 10, change: 100 });
+});
+
+it('after a restore of etcd: orders of lower revisions are taken, and the result of an old one is told again', async () => {
+  writeFileSync(join(dir, 'fence.json'), JSON.stringify({ token: 10, change: 100 }));
+  const { applier, files, results } = applierThat(async () => '/system');
+  await applier.recover();
+  applier.order({ ...desired('before', 101), token: 10 });
+  await until('its end', 5_000, () => results.length === 1);
+  // What the restored etcd still holds: the fence knows better.
+  applier.order({ ...desired('before', 7), token: 3 });
+  applier.order({ ...desired('never seen', 8), token: 3 });
+  expect(results.map(({ order }) => order)).toEqual(['before', 'before']);
+  applier.order({ ...desired('after', 9), token: 3, epoch: 1 });
+  await until('its end', 5_000, () => results.length === 3);
+  expect(results[2]?.order).toBe('after');
+  expect(await files.fence()).toEqual({ epoch: 1, token: 3, change: 9 });
 });

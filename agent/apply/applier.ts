@@ -6,10 +6,9 @@ import type { Manifest } from '../../proto/gen/nixinfra/v1/bundle.js';
 import { Problem } from '../../shared/errors.js';
 import type { Clock } from '../clock.js';
 import { agentDefaults as defaults } from '../defaults.js';
-import { judgeOrder, raise } from './fence.js';
+import { type Fence, judgeOrder, raise } from './fence.js';
 import { decide, type Ending, isJob, type Job, type JobPhase, onRestart, type StoredResult } from './job.js';
 import { JobRun, type JobRunParts, Stopped } from './job-run.js';
-import type { Fence } from './state-files.js';
 import type { Turn } from './turn.js';
 
 export interface Reporter {
@@ -31,7 +30,7 @@ type Order = Desired & { manifest: Manifest };
 const restarted = 'the node was restarted before the new system was confirmed';
 
 export class Applier {
-  #fence: Fence = { token: 0, change: 0 };
+  #fence: Fence = { epoch: 0, token: 0, change: 0 };
   #fenced: Promise<void> = Promise.resolve();
   #results: StoredResult[] = [];
   #waiting: Order | undefined;
@@ -81,21 +80,24 @@ export class Applier {
   order(desired: Desired): void {
     const { log, report, files } = this.parts;
     if (!desired.manifest) return;
-    const mark = { id: desired.order, token: desired.token, change: desired.change };
+    const { order: id, epoch, token, change } = desired;
+    const mark = { id, epoch, token, change };
     const ended = this.#results.map((result) => result.order);
+    const result = this.#results.find((one) => one.order === id);
     const verdict = judgeOrder(mark, { ...this.#fence, ended, running: this.#taken });
     if (verdict === 'refuse') {
       log.warn({ ...mark, seen: this.#fence }, 'an order of the past is refused');
+      // What became of it is true all the same, and a controller over a restored etcd may not know it any more.
+      if (result) report.result(result);
       return;
     }
     const fence = raise(this.#fence, mark);
-    if (fence.token !== this.#fence.token || fence.change !== this.#fence.change) {
+    if (JSON.stringify(fence) !== JSON.stringify(this.#fence)) {
       // One write at a time; what the last one came to is looked at before an order is carried out.
       this.#fenced = this.#fenced.catch(() => {}).then(() => files.putFence(fence));
       this.#fenced.catch((error: unknown) => log.error({ err: error }, 'the fence cannot be written'));
     }
     this.#fence = fence;
-    const result = this.#results.find((one) => one.order === desired.order);
     if (verdict === 'repeat' && result) report.result(result);
     // What waited is of the past, whatever this order is.
     this.#waiting = verdict === 'take' ? { ...desired, manifest: desired.manifest } : undefined;

@@ -2,16 +2,22 @@
 
 export interface OrderMark {
   id: string;
+  /** Raised when etcd is restored from a snapshot, whose revisions are lower: stands above the token. */
+  epoch: number;
   /** Fencing token of the leader that gave it. */
   token: number;
   /** etcd revision of its last write. */
   change: number;
 }
 
-export interface SeenOrders {
-  /** Highest token seen, and the highest change seen under it. */
+/** The highest order seen: its epoch, the highest token of that epoch, and the highest change of that token. */
+export interface Fence {
+  epoch: number;
   token: number;
   change: number;
+}
+
+export interface SeenOrders extends Fence {
   /** Orders whose result is known here. */
   ended: readonly string[];
   /** The order that is being carried out. */
@@ -22,17 +28,18 @@ export interface SeenOrders {
 export type OrderVerdict = 'refuse' | 'repeat' | 'running' | 'take';
 
 export function judgeOrder(order: OrderMark, seen: SeenOrders): OrderVerdict {
-  if (order.token < seen.token) return 'refuse';
-  if (order.token === seen.token && order.change < seen.change) return 'refuse';
+  if (compare(order, seen) < 0) return 'refuse';
   if (order.id === seen.running) return 'running';
   return seen.ended.includes(order.id) ? 'repeat' : 'take';
 }
 
-/** The highest mark seen, after this order. An order that was refused must not come here. */
-export function raise(
-  seen: { token: number; change: number },
-  order: OrderMark,
-): { token: number; change: number } {
-  if (order.token > seen.token) return { token: order.token, change: order.change };
-  return { token: seen.token, change: Math.max(seen.change, order.change) };
+/** The highest mark seen, after this order. */
+export function raise(seen: Fence, order: OrderMark): Fence {
+  const { epoch, token, change } = compare(order, seen) > 0 ? order : seen;
+  return { epoch, token, change };
+}
+
+/** Below 0: `a` is of the time before `b`. */
+function compare(a: Fence, b: Fence): number {
+  return a.epoch - b.epoch || a.token - b.token || a.change - b.change;
 }

@@ -2,18 +2,13 @@
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { agentDefaults as defaults } from '../defaults.js';
+import type { Fence } from './fence.js';
 import type { Job, StoredResult } from './job.js';
 
 /** What /etc/nixos holds and which system came of it. */
 export interface Applied {
   revision: string;
   system: string;
-}
-
-/** The highest order seen. */
-export interface Fence {
-  token: number;
-  change: number;
 }
 
 const ballast = 'ballast';
@@ -33,7 +28,11 @@ export class StateFiles {
     const others = (await this.results()).filter((one) => one.order !== result.order);
     await this.#writeWithBallast('results.json', [result, ...others].slice(0, defaults.resultsKept));
   };
-  fence = async () => (await this.read<Fence>('fence.json')) ?? { token: 0, change: 0 };
+  /** A release before epochs wrote none: that was the first. */
+  fence = async (): Promise<Fence> => ({
+    ...{ epoch: 0, token: 0, change: 0 },
+    ...(await this.read<Partial<Fence>>('fence.json')),
+  });
   /** Without the ballast: it comes before anything is done, and what comes after would find no room either. */
   putFence = (fence: Fence) => this.write('fence.json', fence);
 

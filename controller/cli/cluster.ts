@@ -15,6 +15,9 @@ interface Options extends ProjectOptions {
   clusterUuid?: string;
   serviceGroup?: string;
   rebuild?: boolean;
+  force?: boolean;
+  output?: string;
+  verbose?: boolean;
 }
 
 type Work = (project: Project, options: Options, signal: AbortSignal, words: string[]) => Promise<void>;
@@ -52,6 +55,17 @@ export function clusterCommand(): Command {
   add(cluster, 'destroy', 'take nodes out of the cluster and delete their servers', destroy)
     .requiredOption(target, 'the nodes')
     .option('--ctrl-nodes <nodes>', 'accepted; cluster.yaml says which');
+  add(
+    cluster,
+    'replace-node',
+    'make a node that is lost anew: a new server of its name, its data from the cluster',
+    replaceNode,
+  )
+    .argument('[node]', 'the node')
+    .option(target, 'the node')
+    .option('--force', 'also a node that lives')
+    .option('-o, --output <format>', 'text, or json for one event per line')
+    .option('-v, --verbose', 'show the output of builds');
   add(cluster, 'cmd', 'run a command on nodes; exits 0 whatever the command does', cmd)
     .argument('[words...]', 'the command')
     .requiredOption(target, 'the nodes');
@@ -138,6 +152,14 @@ const destroy: Work = async (project, options, signal) => {
   const warn = (line: string) => void process.stderr.write(`${line}\n`);
   const listener = await rendererFor(undefined, false);
   await steps.destroy(project, namesIn(options.target), { signal, listener, warn });
+};
+
+const replaceNode: Work = async (project, options, signal, words) => {
+  const [name, ...more] = [...words, ...wordsIn(options.target)];
+  if (name === undefined || more.length > 0) throw new Problem('usage', 'Name the one node to replace');
+  const { replaceNode: replace } = await import('../up/replace.js');
+  const listener = await rendererFor(options.output, options.verbose ?? false);
+  await replace(project, name, { signal, listener, force: options.force ?? false });
 };
 
 const cmd: Work = async (project, options, _signal, words) => {

@@ -4,6 +4,7 @@ import { clusterCommand } from './cluster.js';
 import { setDebug } from './command.js';
 import { deployCommand } from './deploy.js';
 import { downCommand } from './down.js';
+import { etcdCommand } from './etcd.js';
 import { initCommand } from './init.js';
 import { labCommand } from './lab.js';
 import { rolloutCommand } from './rollout.js';
@@ -27,6 +28,7 @@ for (const command of [
   rolloutCommand(),
   downCommand(),
   clusterCommand(),
+  etcdCommand(),
   labCommand(),
 ]) {
   program.addCommand(command.copyInheritedSettings(program));

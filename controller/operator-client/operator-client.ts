@@ -2,12 +2,15 @@
 import { gzipSync } from 'node:zlib';
 import { credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import type {
+  AddMemberResponse,
   GetStatusResponse,
   ListRolloutsResponse,
   MissingBlobsResponse,
+  OperatorServiceClient,
   PlanProgress,
   PlanUndoResponse,
   PutBlobsRequest,
+  RemoveNodeResponse,
   ReserveOverlayResponse,
   RolloutTarget,
   WatchRolloutResponse,
@@ -54,7 +57,17 @@ export interface Operator {
   /** The CIDR subnet of the node, reserved at the first call. */
   reserveOverlay(node: string, ipv4: string): Promise<string>;
   registerNode(node: string, ipv4: string, services: readonly string[]): Promise<void>;
-  removeNode(node: string): Promise<void>;
+  /** Number of keys that went. */
+  removeNode(node: string): Promise<number>;
+  /**
+   * A snapshot of etcd, in chunks; `begin` is told when they begin anew, because the controller they came from went away. Throws
+   * `interrupted` with the signal.
+   */
+  snapshotEtcd(begin: () => Promise<void>, signal: AbortSignal): AsyncIterable<Buffer>;
+  /** Takes a member out of etcd. Throws `etcd.quorum`, and `node.alive` unless forced. */
+  removeMember(node: string, force: boolean): Promise<void>;
+  /** Announces a member; what its --initial-cluster is. Throws `etcd.member-lost` when one of that name has run already. */
+  addMember(node: string, ipv4: string): Promise<string>;
   /** Stores the contents of these bundles that the cluster lacks. */
   putBundles(bundles: readonly Bundle[]): Promise<void>;
   /**
@@ -117,12 +130,47 @@ export class OperatorClient implements Operator {
     );
   }
 
-  async removeNode(node: string): Promise<void> {
-    await this.connection.call(
-      (client, request, deadline, done: Done<object>) =>
+  async removeNode(node: string): Promise<number> {
+    const { keys } = await this.connection.call(
+      (client, request, deadline, done: Done<RemoveNodeResponse>) =>
         client.removeNode(request, noMetadata(), { deadline }, done),
       { node },
     );
+    return keys;
+  }
+
+  async *snapshotEtcd(begin: () => Promise<void>, signal: AbortSignal): AsyncIterable<Buffer> {
+    let begun = 0;
+    let seen = 0;
+    const open = (client: OperatorServiceClient) => {
+      begun += 1;
+      return client.snapshotEtcd({});
+    };
+    const answers = this.connection.stream(open, { signal, isLast: ({ last }) => last });
+    for await (const { chunk, last } of answers) {
+      if (seen !== begun) await begin();
+      seen = begun;
+      if (last) return;
+      yield chunk;
+    }
+    throw new Problem('interrupted', 'Interrupted');
+  }
+
+  async removeMember(node: string, force: boolean): Promise<void> {
+    await this.connection.call(
+      (client, request, deadline, done: Done<object>) =>
+        client.removeMember(request, noMetadata(), { deadline }, done),
+      { node, force },
+    );
+  }
+
+  async addMember(node: string, ipv4: string): Promise<string> {
+    const { initialCluster } = await this.connection.call(
+      (client, request, deadline, done: Done<AddMemberResponse>) =>
+        client.addMember(request, noMetadata(), { deadline }, done),
+      { node, ipv4 },
+    );
+    return initialCluster;
   }
 
   async putBundles(bundles: readonly Bundle[]): Promise<void> {

@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { EtcdStore, Watch } from '../../shared/etcd/store.js';
 import { serviceGroups } from '../../shared/names.js';
+import { readEpoch } from '../store/epoch.js';
 import { keys } from '../store/keys.js';
 import { type NodeOrder, RolloutStore, type Stored } from '../store/rollouts.js';
 import { rolloutDefaults as defaults } from './defaults.js';
@@ -79,10 +80,12 @@ export class RolloutRunner {
   async #write(token: number, before: Stored, next: Rollout, orders: readonly Order[]): Promise<Step> {
     const { drainMs, settleMs, confirmMs, force } = next.options;
     const options = { drainMs, settleMs, confirmMs, force };
+    // It changes only while no controller runs; so what is read before the transaction holds in it.
+    const epoch = await readEpoch(this.parts.etcd);
     const given = orders.map(
       ({ node, order, revision }): NodeOrder => ({
         node,
-        desired: revision === undefined ? undefined : { revision, order, token, options },
+        desired: revision === undefined ? undefined : { revision, order, epoch, token, options },
       }),
     );
     const written = await this.#store.advance(token, before, next, given);

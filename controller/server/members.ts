@@ -10,7 +10,8 @@ export interface Members {
   close(): void;
 }
 
-async function ask(name: string, store: EtcdStore): Promise<EtcdMember> {
+/** Healthy: it answers in time and knows a leader. */
+export async function askMember(name: string, store: EtcdStore): Promise<EtcdMember> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), defaults.memberMs);
@@ -28,7 +29,7 @@ export function openMembers(config: ControllerConfig): Members {
     store: openEtcd({ ...config.etcd, endpoints: [endpoint] }),
   }));
   return {
-    ask: () => Promise.all(stores.map(({ name, store }) => ask(name, store))),
+    ask: () => Promise.all(stores.map(({ name, store }) => askMember(name, store))),
     close: () => {
       for (const { store } of stores) store.close();
     },

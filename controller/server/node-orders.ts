@@ -79,12 +79,12 @@ export class NodeOrders {
       const { request, revision } = parseValue(key, value, prepareShape);
       return { $case: 'prepare', value: { request, manifest: await this.#manifest(key, revision) } };
     }
-    const { revision, order, token, options } = parseValue(key, value, desiredShape);
+    const { revision, order, epoch, token, options } = parseValue(key, value, desiredShape);
     if (order === '') return undefined;
     const manifest = await this.#manifest(key, revision);
     return {
       $case: 'desired',
-      value: { manifest, order, token, change: modRevision, options: applyOptions(options) },
+      value: { manifest, order, epoch, token, change: modRevision, options: applyOptions(options) },
     };
   }
 

@@ -18,6 +18,7 @@ import { reserveOverlay } from '../store/overlay.js';
 import { lockedBy } from '../store/rollouts.js';
 import { leaderShape, parseValue } from '../store/shapes.js';
 import { callerName } from './authorise.js';
+import { type EtcdAdminService, sendSnapshot } from './etcd-admin.js';
 import { RolloutPlanner } from './rollout-planner.js';
 import { RolloutService } from './rollout-service.js';
 import { RolloutWatch, type RolloutWatchCall } from './rollout-watch.js';
@@ -32,6 +33,7 @@ export interface OperatorParts {
   members(): Promise<EtcdMember[]>;
   /** Names of all control nodes. */
   control: readonly string[];
+  admin: EtcdAdminService;
   log: Logger;
 }
 
@@ -167,6 +169,26 @@ export function operatorSide(parts: OperatorParts): OperatorSide {
     reserveOverlay: unary(
       'ReserveOverlay',
       async ({ node, ipv4 }) => ({ subnet: await reserveOverlay(etcd, checkedName(node, 'node'), ipv4) }),
+      (request) => request,
+    ),
+    snapshotEtcd: (call) => {
+      log.info({ operator: callerName(call) }, 'an operator takes a snapshot of etcd');
+      sendSnapshot(call, parts.admin).catch((error: unknown) => {
+        log.warn({ rpc: 'SnapshotEtcd', err: error }, 'a call failed');
+        call.emit('error', toServiceError(error));
+      });
+    },
+    removeMember: unary(
+      'RemoveMember',
+      async ({ node, force }) => {
+        await parts.admin.remove(checkedName(node, 'node'), force);
+        return {};
+      },
+      (request) => request,
+    ),
+    addMember: unary(
+      'AddMember',
+      async ({ node, ipv4 }) => ({ initialCluster: await parts.admin.add(checkedName(node, 'node'), ipv4) }),
       (request) => request,
     ),
   };

@@ -15,6 +15,7 @@ import { NodeStore } from '../store/nodes.js';
 import { agentSide } from './agent-service.js';
 import { authorise } from './authorise.js';
 import type { ControllerConfig } from './config.js';
+import { EtcdAdminService } from './etcd-admin.js';
 import { openMembers } from './members.js';
 import { operatorSide } from './operator-service.js';
 
@@ -57,6 +58,7 @@ export async function startController(config: ControllerConfig, log: Logger): Pr
     cluster: config.cluster,
     control: config.etcdMembers.map(({ name }) => name),
     members: () => members.ask(),
+    admin: new EtcdAdminService(etcd, config.etcd),
   });
   const clock = wallClock;
   const election = new Election({ etcd, controller: config.name, clock, log });

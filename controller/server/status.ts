@@ -23,6 +23,9 @@ const statusOf: Partial<Record<ErrorCode, status>> = {
   'provider.quota': status.RESOURCE_EXHAUSTED,
   'etcd.unavailable': status.UNAVAILABLE,
   'etcd.invalid': status.DATA_LOSS,
+  'etcd.quorum': status.FAILED_PRECONDITION,
+  'node.alive': status.FAILED_PRECONDITION,
+  'etcd.member-lost': status.FAILED_PRECONDITION,
 };
 
 /** A failed call as a person reads it; the metadata key `nix-infra-code` carries the stable code. */

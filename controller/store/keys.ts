@@ -22,6 +22,8 @@ export const keys = {
   overlay: (node: string) => `/nix-infra/nodes/${node}/overlay`,
   /** The controller that leads, leased; its create revision is the fencing token. */
   leader: '/nix-infra/leader',
+  /** A number that every restore of etcd raises; absent: 0. Orders carry it, because revisions go back with a restore. */
+  epoch: '/nix-infra/epoch',
   /** The rollout that runs, with who and why; there while one runs. */
   lock: '/nix-infra/lock',
   rollout: (id: string) => `/nix-infra/rollouts/${id}`,

@@ -12,6 +12,8 @@ export const desiredShape = z.object({
   revision: z.string(),
   /** Empty in a key that a release without rollouts wrote: nothing that is carried out. */
   order: z.string().default(''),
+  /** Of the etcd that the order was given in (epoch.ts). */
+  epoch: z.number().default(0),
   token: z.number().default(0),
   options: z
     .object({

@@ -21,6 +21,7 @@ describe('nodeState', () => {
   const desired = (order: string) => ({
     revision: 'r',
     order,
+    epoch: 0,
     token: 1,
     options: { drainMs: 1, settleMs: 1, confirmMs: 1, force: false },
     change: 10,

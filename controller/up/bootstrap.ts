@@ -13,6 +13,26 @@ export async function wasBootstrapped(shell: Shell): Promise<boolean> {
   return (await shell.exec(`test -s ${applied}`)).code === 0;
 }
 
+/** What a member of etcd reads at its first start in a cluster that runs (nixos/modules/etcd.nix). */
+const joinFile = '/var/lib/nix-infra/etcd-join.env';
+
+/** True when etcd has its data on this node. */
+export async function hasEtcdData(shell: Shell): Promise<boolean> {
+  return (await shell.exec('test -d /var/lib/etcd/member')).code === 0;
+}
+
+/** Has etcd on this node join the cluster whose members are `initialCluster`, at its first start. */
+export async function prepareJoin(shell: Shell, node: string, initialCluster: string): Promise<void> {
+  const content = `ETCD_INITIAL_CLUSTER_STATE=existing\nETCD_INITIAL_CLUSTER=${initialCluster}\n`;
+  const command = `set -e; mkdir -p -m 0700 /var/lib/nix-infra; cat > ${joinFile}.part; sync; mv ${joinFile}.part ${joinFile}`;
+  await must(shell, node, command, Buffer.from(content));
+}
+
+/** It has joined. */
+export async function endJoin(shell: Shell): Promise<void> {
+  await shell.exec(`rm -f ${joinFile}`);
+}
+
 /** Held by the nixos-rebuild of a bootstrap and what it starts, so that a run after a killed one can wait for it. */
 const bootstrapLock = '/run/nix-infra-bootstrap.lock';
 
@@ -42,7 +62,7 @@ export async function bootstrapNode(shell: Shell, input: BootstrapInput): Promis
  * Waits for what an `up` that was killed left running on the node: its nixos-rebuild, and the unit of the switch, which
  * outlives nixos-rebuild. A second switch beside it would be refused, and its files would change under it.
  */
-function settleFormer(shell: Shell, node: string): Promise<void> {
+function settleFormer(shell: Shell, node: string): Promise<unknown> {
   const waiting = [
     `flock ${bootstrapLock} true`,
     'while systemctl -q is-active nixos-rebuild-switch-to-configuration.service; do sleep 0.2; done',
@@ -104,18 +124,19 @@ export function switchCommand(node: string): string {
   return `nixos-rebuild switch --flake /etc/nixos#${node}`;
 }
 
-async function must(
+/** Runs a command that has to work, and returns what it said; `ssh.command` with the end of the output when it does not. */
+export async function must(
   shell: Shell,
   node: string,
   command: string,
   input?: Buffer,
   timeoutMs?: number,
-): Promise<void> {
+): Promise<string> {
   const { code, stdout, stderr } = await shell.exec(command, {
     ...(input ? { stdin: input } : {}),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   });
-  if (code === 0) return;
+  if (code === 0) return stdout;
   throw new Problem('ssh.command', `A command on ${node} failed`, {
     node,
     reason: `it ended with ${code}`,

@@ -78,6 +78,14 @@ export function destroy(
     if (controlLeft) {
       const operator = await convergence.connected();
       for (const name of doomed) {
+        const { kind } = project.config.nodes.find((node) => node.name === name) ?? {};
+        // Whoever names it means it; but an etcd that has its quorum keeps it.
+        if (kind === 'control')
+          await operator.removeMember(name, true).catch((error: unknown) => {
+            const problem = Problem.from(error);
+            if (problem.code === 'etcd.quorum') throw problem;
+            options.warn(`WARNING: ${name} stays a member of etcd: ${problem.message}`);
+          });
         await operator
           .removeNode(name)
           .catch((error: unknown) =>

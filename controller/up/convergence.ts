@@ -8,7 +8,7 @@ import { type Bundle, buildBundle, type Programs, type ProjectFiles } from '../p
 import type { NodeConfig } from '../project/cluster-config.js';
 import type { ClusterFacts } from '../project/cluster-json.js';
 import type { Project } from '../project/folder.js';
-import { bootstrapNode, wasBootstrapped } from './bootstrap.js';
+import { bootstrapNode, endJoin, hasEtcdData, prepareJoin, wasBootstrapped } from './bootstrap.js';
 import { certificateFiles } from './certificates.js';
 import { upDefaults } from './defaults.js';
 import type { Machine, Machines, Shell } from './machines.js';
@@ -33,6 +33,8 @@ export class Convergence {
   private readonly overlayIp = new Map<string, string>();
   private readonly shells = new Map<string, Shell>();
   private operator: Operator | undefined;
+  /** Controllers answered when `observe` looked: new control nodes join their etcd instead of making one. */
+  private alive = false;
 
   constructor(private readonly parts: ConvergenceParts) {}
 
@@ -44,6 +46,7 @@ export class Convergence {
         return undefined;
       throw error;
     });
+    this.alive = status !== undefined;
     const nodes = status?.nodes ?? [];
     return {
       servers,
@@ -66,8 +69,8 @@ export class Convergence {
     return this.ipv4;
   }
 
-  /** Every step but the rollout, which is no work of this process (roll-out.ts). */
-  async run(step: Exclude<Step, { kind: 'deploy' }>, signal: AbortSignal): Promise<string> {
+  /** Every step but the rollout, which is no work of this process (roll-out.ts), and those of a restore (restore.ts). */
+  async run(step: Exclude<Step, { kind: 'deploy' | 'restore' }>, signal: AbortSignal): Promise<string> {
     switch (step.kind) {
       case 'create': {
         const machine = await this.parts.machines.create({
@@ -76,16 +79,14 @@ export class Convergence {
           location: step.location,
         });
         this.ipv4.set(machine.name, machine.ipv4);
-        // The connection, if there is one, knows only the control nodes of before.
-        this.operator?.close();
-        this.operator = undefined;
+        this.forgetConnection();
         return `created, ${machine.ipv4}`;
       }
       case 'reach':
         await this.shell(step.node);
         return 'host key verified';
       case 'bootstrap':
-        return this.bootstrap(step.node);
+        return this.bootstrap(step.node, signal);
       case 'await-controller': {
         const status = await this.until(signal, upDefaults.controllerMs, () => this.status());
         return `${status.controller} answers`;
@@ -99,6 +100,15 @@ export class Convergence {
       }
       case 'await-agent':
         return this.awaitAgent(step.node, signal);
+      case 'leave-etcd':
+        await (await this.connected()).removeMember(step.node, step.force);
+        return 'is no member of etcd';
+      case 'unregister': {
+        const keys = await (await this.connected()).removeNode(step.node);
+        return keys === 0 ? 'was not registered' : 'unregistered';
+      }
+      case 'delete':
+        return this.remove(step.node);
     }
   }
 
@@ -116,11 +126,11 @@ export class Convergence {
   }
 
   /** The verified session of a node; kept until `close`. */
-  async shell(name: string): Promise<Shell> {
+  async shell(name: string, limitMs: number = upDefaults.bootMs): Promise<Shell> {
     const open = this.shells.get(name);
     if (open) return open;
     const machine = { name, ipv4: this.address(name) };
-    const shell = await this.parts.machines.connect(machine, upDefaults.bootMs);
+    const shell = await this.parts.machines.connect(machine, limitMs);
     this.shells.set(name, shell);
     return shell;
   }
@@ -153,17 +163,47 @@ export class Convergence {
     this.operator?.close();
   }
 
-  private async bootstrap(name: string): Promise<string> {
+  private async bootstrap(name: string, signal: AbortSignal): Promise<string> {
     const { authority, project, onProgress } = this.parts;
     const shell = await this.shell(name);
     if (await wasBootstrapped(shell)) return 'was bootstrapped before';
+    const node = this.config(name);
+    const joining = node.kind === 'control' && this.alive && !(await hasEtcdData(shell));
+    if (joining) await prepareJoin(shell, name, await this.announce(node, signal));
     await bootstrapNode(shell, {
       node: name,
       bundle: this.bundle(name),
-      certificates: await certificateFiles(authority, project, this.config(name), this.address(name)),
+      certificates: await certificateFiles(authority, project, node, this.address(name)),
       onOutput: (line) => onProgress(name, line),
     });
-    return 'bootstrapped';
+    if (node.kind === 'control') await endJoin(shell);
+    return joining ? 'bootstrapped, joined etcd' : 'bootstrapped';
+  }
+
+  /** Makes the node known to the control plane that runs; what its etcd starts with. */
+  private async announce({ name, services }: NodeConfig, signal: AbortSignal): Promise<string> {
+    const operator = await this.connected();
+    const ipv4 = this.address(name);
+    // First: by its registration a run that follows a killed one finds the member that was announced.
+    await operator.registerNode(name, ipv4, services);
+    // etcd wants its members to have been together for some seconds before another one comes.
+    return this.until(signal, upDefaults.controllerMs, () => operator.addMember(name, ipv4));
+  }
+
+  /** Deletes the server, and forgets what was known of it: the next one of its name is another. */
+  private async remove(name: string): Promise<string> {
+    await this.parts.machines.remove([name]);
+    this.shells.get(name)?.close();
+    this.shells.delete(name);
+    this.ipv4.delete(name);
+    this.forgetConnection();
+    return 'the server is gone';
+  }
+
+  /** The connection, if there is one, knows only the control nodes of before. */
+  private forgetConnection(): void {
+    this.operator?.close();
+    this.operator = undefined;
   }
 
   private async awaitAgent(name: string, signal: AbortSignal): Promise<string> {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseClusterConfig } from '../project/cluster-config.js';
-import { describeStep, nodesOf, type Plan, planUp, renderPlan } from './plan.js';
+import { describeStep, nodesOf, type Plan, planReplace, planRestore, planUp, renderPlan } from './plan.js';
 
 const { nodes } = parseClusterConfig(`name: demo
 nixos: "25.05"
@@ -67,4 +67,48 @@ describe('plan of up', () => {
       'create n (cpx22, hel1)',
     );
   });
+});
+
+describe('plan of a replacement', () => {
+  const running = { servers: all, connected: all, registered: all };
+  const etcd001 = nodes.find(({ name }) => name === 'etcd001') as (typeof nodes)[number];
+  const worker001 = nodes.find(({ name }) => name === 'worker001') as (typeof nodes)[number];
+  const kinds = (plan: Plan) =>
+    plan.phases.map(({ lanes }) => lanes.map((lane) => lane.map((step) => step.kind)));
+
+  it('takes the member out before its server goes, and makes the node as `up` does', () => {
+    const plan = planReplace(nodes, running, etcd001, { force: false, fresh: false });
+    expect(kinds(plan)[0]).toEqual([['leave-etcd', 'unregister', 'delete']]);
+    const gone = new Set([...all].filter((name) => name !== 'etcd001'));
+    const made = planUp(nodes, { servers: gone, connected: gone, registered: gone });
+    expect(plan.phases.slice(1)).toEqual(made.phases);
+  });
+  it('has no member of etcd for another kind of node', () => {
+    const plan = planReplace(nodes, running, worker001, { force: false, fresh: false });
+    expect(kinds(plan)[0]).toEqual([['unregister', 'delete']]);
+  });
+  it('leaves what was made since the former node went', () => {
+    const plan = planReplace(nodes, running, etcd001, { force: false, fresh: true });
+    expect(plan).toEqual(planUp(nodes, running));
+  });
+});
+
+it('a restore: new data before anything stops, everything stopped before any swap, the epoch before any controller', () => {
+  const { phases } = planRestore(nodes);
+  expect(phases.map(({ name }) => name)).toEqual([
+    'ssh',
+    'new data',
+    'stop',
+    'swap',
+    'etcd',
+    'epoch',
+    'controllers',
+    'agents',
+    'watchers',
+  ]);
+  const stopped = phases
+    .find(({ name }) => name === 'stop')
+    ?.lanes.flat()
+    .map(describeStep);
+  expect(stopped).toEqual(['stop etcd and the controller on etcd001']);
 });

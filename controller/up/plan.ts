@@ -9,10 +9,37 @@ export type Step =
   | { kind: 'reserve-overlay'; node: string }
   | { kind: 'register'; node: string }
   | { kind: 'await-agent'; node: string }
+  /** Its member leaves etcd; `force`: although it is healthy. */
+  | { kind: 'leave-etcd'; node: string; force: boolean }
+  | { kind: 'unregister'; node: string }
+  | { kind: 'delete'; node: string }
+  | RestoreStep
   /** One rollout of all these; which of them change, and in which order, is the leader's decision. */
   | { kind: 'deploy'; nodes: readonly string[] };
 
+/** A part of putting a snapshot in etcd's place (restore.ts). */
+export interface RestoreStep {
+  kind: 'restore';
+  node: string;
+  what:
+    | 'reach'
+    | 'prepare'
+    | 'stop'
+    | 'swap'
+    | 'start-etcd'
+    | 'raise-epoch'
+    | 'start-controller'
+    | 'restart-watchers';
+}
+
 export type PhaseName =
+  | 'leave'
+  | 'new data'
+  | 'stop'
+  | 'swap'
+  | 'etcd'
+  | 'epoch'
+  | 'watchers'
   | 'servers'
   | 'ssh'
   | 'control plane'
@@ -123,6 +150,55 @@ export function planProvision(nodes: readonly NodeConfig[], servers: ReadonlySet
   return { phases: phases.filter(({ lanes }) => lanes.length > 0) };
 }
 
+/** The way of a node that is lost: out of the cluster, and then made anew as `up` makes it. `fresh` is true when the first half is done. */
+export function planReplace(
+  nodes: readonly NodeConfig[],
+  observed: Observed,
+  { name, kind }: NodeConfig,
+  { force, fresh }: { force: boolean; fresh: boolean },
+): Plan {
+  if (fresh) return planUp(nodes, observed);
+  const without = (names: ReadonlySet<string>) => new Set([...names].filter((other) => other !== name));
+  const leave: Step[] = [
+    ...(kind === 'control' ? [{ kind: 'leave-etcd', node: name, force } as const] : []),
+    { kind: 'unregister', node: name },
+    { kind: 'delete', node: name },
+  ];
+  const { phases } = planUp(nodes, {
+    servers: without(observed.servers),
+    connected: without(observed.connected),
+    registered: without(observed.registered),
+  });
+  return { phases: [{ name: 'leave', lanes: [leave] }, ...phases] };
+}
+
+/** A snapshot in the place of what etcd holds: on every control node at once, since all of them make a new etcd together. */
+export function planRestore(present: readonly NodeConfig[]): Plan {
+  const control = present.filter(({ kind }) => kind === 'control');
+  const others = present.filter(({ kind }) => kind !== 'control');
+  const each = (nodes: readonly NodeConfig[], what: RestoreStep['what']) =>
+    nodes.map(({ name }): Step[] => [{ kind: 'restore', node: name, what }]);
+  return {
+    phases: [
+      { name: 'ssh', lanes: each(present, 'reach') },
+      { name: 'new data', lanes: each(control, 'prepare') },
+      { name: 'stop', lanes: each(control, 'stop') },
+      { name: 'swap', lanes: each(control, 'swap') },
+      { name: 'etcd', lanes: each(control, 'start-etcd') },
+      // Before any controller runs: what it orders must count.
+      { name: 'epoch', lanes: each(control.slice(0, 1), 'raise-epoch') },
+      {
+        name: 'controllers',
+        lanes: each(control, 'start-controller').map((lane, at) =>
+          at === 0 ? [...lane, { kind: 'await-controller' }] : lane,
+        ),
+      },
+      { name: 'agents', lanes: present.map(({ name }): Step[] => [{ kind: 'await-agent', node: name }]) },
+      { name: 'watchers', lanes: each(others, 'restart-watchers') },
+    ],
+  };
+}
+
 /** The plan as a person reads it. */
 export function renderPlan(plan: Plan): string {
   const lines = plan.phases.flatMap(({ name, lanes }, index) => [
@@ -154,7 +230,36 @@ export function describeStep(step: Step): string {
       return `bootstrap ${step.node}, unless it was`;
     case 'register':
       return `register ${step.node}`;
+    case 'leave-etcd':
+      return `take ${step.node} out of etcd`;
+    case 'unregister':
+      return `unregister ${step.node}`;
+    case 'delete':
+      return `delete the server ${step.node}`;
+    case 'restore':
+      return describeRestore(step);
     case 'deploy':
       return `roll out what differs on ${step.nodes.join(', ')}`;
+  }
+}
+
+function describeRestore({ node, what }: RestoreStep): string {
+  switch (what) {
+    case 'reach':
+      return `reach ${node} over SSH`;
+    case 'prepare':
+      return `make the new data of etcd on ${node}`;
+    case 'stop':
+      return `stop etcd and the controller on ${node}`;
+    case 'swap':
+      return `put the new data in its place on ${node}`;
+    case 'start-etcd':
+      return `start etcd on ${node}`;
+    case 'raise-epoch':
+      return `raise the epoch, from ${node}`;
+    case 'start-controller':
+      return `start the controller on ${node}`;
+    case 'restart-watchers':
+      return `restart confd and flannel on ${node}`;
   }
 }

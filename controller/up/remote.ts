@@ -60,6 +60,11 @@ export function etcdCommand(node: string, words: readonly string[]): string {
   const given = (words[0] === 'ctl' ? words.slice(1) : words).join(' ').trim();
   const prefix = etcdPrefixes[given] ?? (/^\/\S*$/.test(given) ? given : undefined);
   const args = prefix === undefined ? given : `get --prefix ${prefix}`;
+  return `${etcdctlOn(node)} ${args}`.trimEnd();
+}
+
+/** etcdctl on a control node, with the certificate of that node; to be followed by arguments. */
+export function etcdctlOn(node: string): string {
   const environment = [
     'ETCDCTL_API=3',
     'ETCDCTL_DIAL_TIMEOUT=3s',
@@ -68,7 +73,7 @@ export function etcdCommand(node: string, words: readonly string[]): string {
     `ETCDCTL_CERT=/root/certs/${node}-client-tls.cert.pem`,
     `ETCDCTL_KEY=/root/certs/${node}-client-tls.key.pem`,
   ];
-  return `${environment.join(' ')} etcdctl ${args}`.trimEnd();
+  return `${environment.join(' ')} etcdctl`;
 }
 
 /** Opens a shell on a node with the system's ssh; returns its exit code. */

@@ -18,6 +18,8 @@ export interface Session {
   project: Project;
   machines: ProviderMachines;
   convergence: Convergence;
+  /** Of the cluster's first etcd. */
+  etcdClusterToken: string;
 }
 
 /** Opens the session; the caller closes `convergence`. Throws what the project, the CA or the provider's settings lack. */
@@ -29,6 +31,7 @@ export async function openSession(project: Project, options: SessionOptions = {}
     ensureClusterState(project.dir, project.config.nixos, options.uuid),
     readProjectFiles(project.dir),
   ]);
+  const etcdClusterToken = `${project.config.name}-${state.uuid}`;
   const convergence = new Convergence({
     project,
     machines,
@@ -36,7 +39,7 @@ export async function openSession(project: Project, options: SessionOptions = {}
     files,
     programs: readPrograms(),
     sshKeys: [key.publicKey],
-    etcdClusterToken: `${project.config.name}-${state.uuid}`,
+    etcdClusterToken,
     stateVersion: state.stateVersion,
     onProgress: options.onProgress ?? (() => undefined),
     connectOperator: async (control) =>
@@ -47,5 +50,5 @@ export async function openSession(project: Project, options: SessionOptions = {}
         ...(await operatorLeaf(authority, project)),
       }),
   });
-  return { project, machines, convergence };
+  return { project, machines, convergence, etcdClusterToken };
 }

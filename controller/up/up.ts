@@ -1,4 +1,5 @@
 /** The main roads: up, deploy, down. Each converges, so each may be run again after a failure or a Ctrl-C. */
+import { Problem } from '../../shared/errors.js';
 import type { Project } from '../project/folder.js';
 import { selectNodes } from '../project/selector.js';
 import { parseOptions } from '../rollout/options.js';
@@ -67,6 +68,7 @@ export async function execute(
   options: RunOptions,
 ): Promise<void> {
   const run = async (step: Step, signal: AbortSignal): Promise<string> => {
+    if (step.kind === 'restore') throw new Problem('internal', 'This plan restores nothing');
     if (step.kind !== 'deploy') return convergence.run(step, signal);
     const nodes = project.config.nodes.filter(({ name }) => step.nodes.includes(name));
     const { nodes: changed } = await deployNodes(convergence, nodes, {

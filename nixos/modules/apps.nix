@@ -218,19 +218,6 @@ let
             the mesh serves the app.
           '';
         };
-        replace = mkOption {
-          type = types.enum [
-            "drain"
-            "start-first"
-          ];
-          default = "drain";
-          description = ''
-            What happens when the app changes. `drain`: its instances leave the mesh, a switch restarts the units, and they come
-            back. `start-first`: of exactly two copies one runs; a switch touches neither, the agent starts the other one with the
-            new definition, and stops the former when the new one is healthy, the whole mesh serves it, and no request is left. The
-            agent starts and stops these units, also at boot: they must not be wanted by a target.
-          '';
-        };
       };
     };
 
@@ -256,19 +243,6 @@ let
 
   portsOf =
     app: if app.copies == { } then [ app.port ] else map (one: one.port) (lib.attrValues app.copies);
-
-  startFirst = lib.filterAttrs (_: app: app.replace == "start-first") apps;
-  slots = lib.concatMap (app: map (one: one.unit) (lib.attrValues app.copies)) (
-    lib.attrValues startFirst
-  );
-
-  # What a unit began with is written down when it begins, whoever starts it: that is how the agent knows one that has to be replaced.
-  rememberDefinition =
-    unit:
-    pkgs.writeShellScript "remember-definition" ''
-      ${pkgs.coreutils}/bin/mkdir -p /run/nix-infra/slots
-      ${pkgs.coreutils}/bin/ln -sfn "$(${pkgs.coreutils}/bin/readlink -f /etc/systemd/system/${unit})" /run/nix-infra/slots/${unit}
-    '';
 
   # haproxy checks what it sends requests to: the path is for it only where the agent asks there too.
   meshChecks =
@@ -302,7 +276,6 @@ let
     health = probe app;
   }
   // lib.optionalAttrs (app.copies != { }) {
-    inherit (app) replace;
     copies = lib.mapAttrs (_: one: {
       inherit (one) unit port;
       health = probe one;
@@ -329,16 +302,6 @@ in
       lib.concatMap portsOf (
         lib.attrValues (lib.filterAttrs (_: app: !isLoopback app.bindToIp) apps)
       );
-
-    systemd.services = lib.listToAttrs (
-      map (
-        unit:
-        lib.nameValuePair (lib.removeSuffix ".service" unit) {
-          restartIfChanged = false;
-          serviceConfig.ExecStartPre = lib.mkBefore [ "+${rememberDefinition unit}" ];
-        }
-      ) slots
-    );
 
     assertions = lib.concatLists (
       lib.mapAttrsToList (name: app: [
@@ -374,22 +337,6 @@ in
             in
             different (portsOf app) && different (map (one: one.unit) (lib.attrValues app.copies));
           message = "infrastructure.apps.${name}.copies: each needs a port and a unit of its own.";
-        }
-        {
-          assertion = app.replace == "start-first" -> lib.length (lib.attrNames app.copies) == 2;
-          message = "infrastructure.apps.${name}.replace: \"start-first\" needs two copies, of which one runs at a time.";
-        }
-        {
-          assertion =
-            app.replace == "start-first"
-            -> lib.all (
-              one:
-              let
-                service = config.systemd.services.${lib.removeSuffix ".service" one.unit};
-              in
-              service.wantedBy == [ ] && service.requiredBy == [ ]
-            ) (lib.attrValues app.copies);
-          message = "infrastructure.apps.${name}.replace: with \"start-first\" the agent starts the units; take wantedBy from them.";
         }
       ]) apps
     );

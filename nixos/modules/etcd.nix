@@ -79,6 +79,9 @@ in
         RestartSec = lib.mkForce "2s";
         # etcd reports "ready" only with a quorum: the first members wait here for the others.
         TimeoutStartSec = "5min";
+        # Written by whoever makes a member anew in a cluster that runs: members and state of that moment, which are no
+        # part of the configuration. It goes when the member has its data, and is not there otherwise.
+        EnvironmentFile = "-/var/lib/nix-infra/etcd-join.env";
         LoadCredential = [
           "ca:${certificates.ca}"
           "client-cert:${certificates.directory}/${node.name}-client-tls.cert.pem"

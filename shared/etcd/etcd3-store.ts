@@ -1,5 +1,5 @@
 /**
- * EtcdStore over the etcd3 package; the only file that imports it. Its faults are cured here:
+ * EtcdStore over the etcd3 package; only admin.ts beside it imports it too. Its faults are cured here:
  * a deadline on every unary call, `hasleader` on every stream, no circuit breaker, compare-and-set on a client that never retries.
  */
 import { readFileSync } from 'node:fs';
@@ -32,7 +32,8 @@ const hasLeader: NonNullable<CallOptions['interceptors']>[number] = (options, ne
     },
   });
 
-function clientOptions(config: EtcdConfig, retries: number): IOptions {
+/** How to speak to these members, with so many attempts after the first. */
+export function clientOptions(config: EtcdConfig, retries: number): IOptions {
   const backoff = { initialDelay: defaults.reconnectMinMs, maxDelay: defaults.reconnectMaxMs };
   return {
     hosts: config.endpoints,

@@ -61,4 +61,34 @@ describe('listWatch', () => {
     expect(revisions).toEqual([1, 5, 7]);
     watch.close();
   });
+
+  it('takes nothing for known after etcd was restored: a revision may stand for another value', async () => {
+    const value = (text: string, modRevision: number) => ({
+      ...entry('/a', modRevision),
+      value: Buffer.from(text),
+    });
+    const listings = [
+      { entries: [value('old', 7), entry('/b', 9)], revision: 9 },
+      { entries: [value('new', 7)], revision: 8 },
+    ];
+    const handlers: FeedHandlers[] = [];
+    const seen: string[] = [];
+    const watch = listWatch(
+      {
+        list: async () => listings[Math.min(handlers.length, 1)] as (typeof listings)[number],
+        feed: (_from, given) => {
+          handlers.push(given);
+          return { close: () => {} };
+        },
+        resyncMs: 60_000,
+        retryMs: 1,
+      },
+      ({ key, entry: now }) => seen.push(`${key}=${now?.value.toString() ?? 'gone'}`),
+    );
+    await vi.waitFor(() => expect(handlers).toHaveLength(1));
+    handlers[0]?.onTrouble();
+    await vi.waitFor(() => expect(handlers).toHaveLength(2));
+    expect(seen).toEqual(['/a=old', '/b=x', '/b=gone', '/a=new']);
+    watch.close();
+  });
 });

@@ -43,6 +43,7 @@ export function listWatch(
   let feed: Feed | undefined;
   let timer: NodeJS.Timeout | undefined;
   let round = 0;
+  let newest = 0;
   let markReady: () => void = () => {};
   const ready = new Promise<void>((resolve) => {
     markReady = resolve;
@@ -51,6 +52,7 @@ export function listWatch(
   function deliver(change: Change): void {
     if (change.entry) known.set(change.key, change.entry.modRevision);
     else known.delete(change.key);
+    newest = Math.max(newest, change.entry?.modRevision ?? 0);
     onChange(change);
   }
 
@@ -67,6 +69,9 @@ export function listWatch(
     try {
       const listing = await parts.list();
       if (closed || mine !== round) return;
+      // etcd was restored from a snapshot: its revisions went back, and the same number may stand for another value.
+      if (listing.revision < newest) for (const key of known.keys()) known.set(key, -1);
+      newest = listing.revision;
       for (const change of difference(known, listing.entries)) deliver(change);
       onRevision(listing.revision);
       markReady();

@@ -21,12 +21,15 @@ export async function freePort(): Promise<number> {
 
 export interface EtcdHarness {
   config: EtcdConfig;
-  members: { name: string; endpoint: string }[];
+  members: { name: string; endpoint: string; peer: string }[];
+  /** Where a member's data is. */
+  dataDir(member: number): string;
   store: EtcdStore;
   kill(member: number): Promise<void>;
-  start(member: number): void;
   /** SIGSTOP makes it a member that takes connections and never answers, until SIGCONT. */
   signal(member: number, signal: 'SIGSTOP' | 'SIGCONT'): void;
+  /** With other options of etcd than at its first start, where some are given. */
+  start(member: number, options?: Readonly<Record<string, string>>): void;
   healthy(): Promise<void>;
   /** As somebody with etcdctl does; the id as in an Entry. */
   revokeLease(id: string): Promise<void>;
@@ -52,7 +55,7 @@ export async function startEtcd(
   const children: (ChildProcess | undefined)[] = [];
   const initial = members.map(({ name, peer }) => `${name}=${peer}`).join(',');
 
-  function start(i: number): void {
+  function start(i: number, others: Readonly<Record<string, string>> = {}): void {
     const { name, endpoint, peer } = members[i] as (typeof members)[number];
     const listen = endpoint.replace('localhost', '127.0.0.1');
     const options = {
@@ -67,6 +70,7 @@ export async function startEtcd(
       'key-file': files.key,
       'trusted-ca-file': files.ca,
       'log-level': 'error',
+      ...others,
     };
     const args = Object.entries(options).map(([key, value]) => `--${key}=${value}`);
     children[i] = spawn('etcd', [...args, '--client-cert-auth'], { stdio: 'ignore' });
@@ -93,6 +97,7 @@ export async function startEtcd(
   return {
     config,
     members,
+    dataDir: (i) => join(dir, (members[i] as (typeof members)[number]).name),
     store,
     kill,
     start,

@@ -201,7 +201,9 @@ describe('the reference cluster', () => {
   it('never runs haproxy with a file of the store', async () => {
     const unit = await readFile(join(await build('worker001'), 'etc/systemd/system/haproxy.service'), 'utf8');
     expect(unit).toMatch(/^ExecStart=.* -f \/run\/haproxy\/loaded\.cfg /m);
-    expect(unit).toMatch(/^ExecStartPre=.*load\.sh \/var\/lib\/haproxy-mesh\/haproxy\.cfg \/run\/haproxy\/loaded\.cfg /m);
+    expect(unit).toMatch(
+      /^ExecStartPre=.*load\.sh \/var\/lib\/haproxy-mesh\/haproxy\.cfg \/run\/haproxy\/loaded\.cfg /m,
+    );
     expect(unit).toContain('X-ReloadIfChanged=true');
   });
 
@@ -252,25 +254,21 @@ describe('a container', () => {
 });
 
 describe('copies of an app', () => {
-  const units = (more: string) =>
-    ['one-1', 'one-2']
-      .map((unit) => `systemd.services.${unit} = { serviceConfig.ExecStart = "/bin/one"; ${more} };`)
-      .join(' ');
-  const nodeFile = (replace: string, more = '') => `{
+  const nodeFile = `{
     infrastructure.apps.one = {
-      group = "backends"; port = 8000; bindToIp = "10.10.5.0"; replace = "${replace}";
+      group = "backends"; port = 8000; bindToIp = "10.10.5.0";
       health = { kind = "http"; path = "/up"; fall = 3; };
       copies = { "1".port = 8001; "2" = { port = 8002; health.path = "/other"; }; };
     };
-    ${units(more)}
+    systemd.services.one-1.serviceConfig.ExecStart = "/bin/one";
+    systemd.services.one-2.serviceConfig.ExecStart = "/bin/one";
   }`;
 
   it('have a unit, a port and a check each, and open ports', async () => {
-    const toplevel = await build('worker001', { nodeFile: nodeFile('drain') });
+    const toplevel = await build('worker001', { nodeFile });
     const probe = { kind: 'http', host: '10.10.5.0', fall: 3, rise: 1, intervalMs: 1000 };
     expect(await jsonOf(toplevel, 'etc/nix-infra/apps.d/one.json')).toMatchObject({
       port: 8000,
-      replace: 'drain',
       meta_data: { publish: { port: 8000 } },
       copies: {
         1: { unit: 'one-1.service', port: 8001, health: { ...probe, port: 8001, path: '/up' } },
@@ -279,19 +277,6 @@ describe('copies of an app', () => {
     });
     const declared = await readFile(join(toplevel, 'etc/nix-infra/apps.d/one.json'), 'utf8');
     expect(parseDeclaration(declared, 'one.json').copies.map(({ name }) => name)).toEqual(['1', '2']);
-  });
-
-  it('that are replaced start-first are not touched by a switch, and write down what they began with', async () => {
-    const toplevel = await build('worker001', { nodeFile: nodeFile('start-first') });
-    const unit = await readFile(join(toplevel, 'etc/systemd/system/one-1.service'), 'utf8');
-    expect(unit).toContain('X-RestartIfChanged=false');
-    const before = /^ExecStartPre=\+(\S+)$/m.exec(unit)?.[1] ?? '';
-    expect(await readFile(before, 'utf8')).toContain('/run/nix-infra/slots/one-1.service');
-  });
-
-  it('that are replaced start-first may not be wanted by a target', async () => {
-    const wanted = nodeFile('start-first', 'wantedBy = [ "multi-user.target" ];');
-    expect(await refusal('worker001', { nodeFile: wanted })).toContain('the agent starts the units');
   });
 
   it('may be containers', async () => {

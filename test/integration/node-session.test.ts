@@ -149,6 +149,7 @@ describe('orders', () => {
     expect(sent).toEqual({
       manifest: bundle.manifest,
       order: 'r-1/w1/1',
+      epoch: 0,
       token: 7,
       change: entry?.modRevision,
       options: {

@@ -164,11 +164,13 @@ export class Agent {
     }
     const { disk } = this;
     const ended = [...disk.results.keys()];
-    const order = { id: message.order, token: message.token, change: message.change };
-    const { token, change } = disk;
-    const verdict = judgeOrder(order, { token, change, ended, running: disk.job?.order });
+    // Nobody restores this etcd: one epoch.
+    const order = { id: message.order, epoch: 0, token: message.token, change: message.change };
+    const seen = { epoch: 0, token: disk.token, change: disk.change };
+    const verdict = judgeOrder(order, { ...seen, ended, running: disk.job?.order });
     if (verdict === 'refuse') return;
-    Object.assign(disk, raise({ token, change }, order));
+    const { token, change } = raise(seen, order);
+    Object.assign(disk, { token, change });
     const known = disk.results.get(message.order);
     if (verdict === 'repeat' && known) this.#report(known);
     if (verdict !== 'take') return;

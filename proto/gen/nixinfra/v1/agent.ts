@@ -423,7 +423,7 @@ export interface Welcome {
 
 /**
  * What the node shall run. Level-triggered: sent on connect and on every change; an order is carried out once, however often it
- * is sent. An order with a token below the highest that the agent has seen is refused, so is one with a lower change.
+ * is sent. An order with an epoch or token below the highest that the agent has seen is refused, so is one with a lower change.
  */
 export interface Desired {
   manifest:
@@ -435,7 +435,11 @@ export interface Desired {
   token: number;
   /** etcd revision of the last write of the order. */
   change: number;
-  options: ApplyOptions | undefined;
+  options:
+    | ApplyOptions
+    | undefined;
+  /** Raised when etcd is restored from a snapshot: its revisions go back then, and with them tokens and changes. Stands above the token. */
+  epoch: number;
 }
 
 /** Zero means the agent's default for every number. Milliseconds. */
@@ -3140,7 +3144,7 @@ export const Welcome: MessageFns<Welcome> = {
 };
 
 function createBaseDesired(): Desired {
-  return { manifest: undefined, order: "", token: 0, change: 0, options: undefined };
+  return { manifest: undefined, order: "", token: 0, change: 0, options: undefined, epoch: 0 };
 }
 
 export const Desired: MessageFns<Desired> = {
@@ -3159,6 +3163,9 @@ export const Desired: MessageFns<Desired> = {
     }
     if (message.options !== undefined) {
       ApplyOptions.encode(message.options, writer.uint32(42).fork()).join();
+    }
+    if (message.epoch !== 0) {
+      writer.uint32(48).int64(message.epoch);
     }
     return writer;
   },
@@ -3216,6 +3223,14 @@ export const Desired: MessageFns<Desired> = {
             message.options = ApplyOptions.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.epoch = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3235,6 +3250,7 @@ export const Desired: MessageFns<Desired> = {
       token: isSet(object.token) ? globalThis.Number(object.token) : 0,
       change: isSet(object.change) ? globalThis.Number(object.change) : 0,
       options: isSet(object.options) ? ApplyOptions.fromJSON(object.options) : undefined,
+      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
     };
   },
 
@@ -3255,6 +3271,9 @@ export const Desired: MessageFns<Desired> = {
     if (message.options !== undefined) {
       obj.options = ApplyOptions.toJSON(message.options);
     }
+    if (message.epoch !== 0) {
+      obj.epoch = Math.round(message.epoch);
+    }
     return obj;
   },
 
@@ -3272,6 +3291,7 @@ export const Desired: MessageFns<Desired> = {
     message.options = (object.options !== undefined && object.options !== null)
       ? ApplyOptions.fromPartial(object.options)
       : undefined;
+    message.epoch = object.epoch ?? 0;
     return message;
   },
 };

@@ -245,10 +245,13 @@ export interface SnapshotEtcdRequest {
 
 export interface SnapshotEtcdResponse {
   chunk: Buffer;
+  last: boolean;
 }
 
 export interface RemoveMemberRequest {
   node: string;
+  /** Also a healthy one. */
+  force: boolean;
 }
 
 export interface RemoveMemberResponse {
@@ -260,6 +263,8 @@ export interface AddMemberRequest {
 }
 
 export interface AddMemberResponse {
+  /** Every member, the new one included, as etcd's --initial-cluster wants it: name=https://ip:2380,... */
+  initialCluster: string;
 }
 
 function createBaseGetStatusRequest(): GetStatusRequest {
@@ -3440,13 +3445,16 @@ export const SnapshotEtcdRequest: MessageFns<SnapshotEtcdRequest> = {
 };
 
 function createBaseSnapshotEtcdResponse(): SnapshotEtcdResponse {
-  return { chunk: Buffer.alloc(0) };
+  return { chunk: Buffer.alloc(0), last: false };
 }
 
 export const SnapshotEtcdResponse: MessageFns<SnapshotEtcdResponse> = {
   encode(message: SnapshotEtcdResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.chunk.length !== 0) {
       writer.uint32(10).bytes(message.chunk);
+    }
+    if (message.last !== false) {
+      writer.uint32(16).bool(message.last);
     }
     return writer;
   },
@@ -3472,6 +3480,14 @@ export const SnapshotEtcdResponse: MessageFns<SnapshotEtcdResponse> = {
             message.chunk = Buffer.from(reader.bytes());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.last = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3485,13 +3501,19 @@ export const SnapshotEtcdResponse: MessageFns<SnapshotEtcdResponse> = {
   },
 
   fromJSON(object: any): SnapshotEtcdResponse {
-    return { chunk: isSet(object.chunk) ? Buffer.from(bytesFromBase64(object.chunk)) : Buffer.alloc(0) };
+    return {
+      chunk: isSet(object.chunk) ? Buffer.from(bytesFromBase64(object.chunk)) : Buffer.alloc(0),
+      last: isSet(object.last) ? globalThis.Boolean(object.last) : false,
+    };
   },
 
   toJSON(message: SnapshotEtcdResponse): unknown {
     const obj: any = {};
     if (message.chunk.length !== 0) {
       obj.chunk = base64FromBytes(message.chunk);
+    }
+    if (message.last !== false) {
+      obj.last = message.last;
     }
     return obj;
   },
@@ -3502,18 +3524,22 @@ export const SnapshotEtcdResponse: MessageFns<SnapshotEtcdResponse> = {
   fromPartial(object: DeepPartial<SnapshotEtcdResponse>): SnapshotEtcdResponse {
     const message = createBaseSnapshotEtcdResponse();
     message.chunk = object.chunk ?? Buffer.alloc(0);
+    message.last = object.last ?? false;
     return message;
   },
 };
 
 function createBaseRemoveMemberRequest(): RemoveMemberRequest {
-  return { node: "" };
+  return { node: "", force: false };
 }
 
 export const RemoveMemberRequest: MessageFns<RemoveMemberRequest> = {
   encode(message: RemoveMemberRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.node !== "") {
       writer.uint32(10).string(message.node);
+    }
+    if (message.force !== false) {
+      writer.uint32(16).bool(message.force);
     }
     return writer;
   },
@@ -3539,6 +3565,14 @@ export const RemoveMemberRequest: MessageFns<RemoveMemberRequest> = {
             message.node = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.force = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3552,13 +3586,19 @@ export const RemoveMemberRequest: MessageFns<RemoveMemberRequest> = {
   },
 
   fromJSON(object: any): RemoveMemberRequest {
-    return { node: isSet(object.node) ? globalThis.String(object.node) : "" };
+    return {
+      node: isSet(object.node) ? globalThis.String(object.node) : "",
+      force: isSet(object.force) ? globalThis.Boolean(object.force) : false,
+    };
   },
 
   toJSON(message: RemoveMemberRequest): unknown {
     const obj: any = {};
     if (message.node !== "") {
       obj.node = message.node;
+    }
+    if (message.force !== false) {
+      obj.force = message.force;
     }
     return obj;
   },
@@ -3569,6 +3609,7 @@ export const RemoveMemberRequest: MessageFns<RemoveMemberRequest> = {
   fromPartial(object: DeepPartial<RemoveMemberRequest>): RemoveMemberRequest {
     const message = createBaseRemoveMemberRequest();
     message.node = object.node ?? "";
+    message.force = object.force ?? false;
     return message;
   },
 };
@@ -3711,11 +3752,14 @@ export const AddMemberRequest: MessageFns<AddMemberRequest> = {
 };
 
 function createBaseAddMemberResponse(): AddMemberResponse {
-  return {};
+  return { initialCluster: "" };
 }
 
 export const AddMemberResponse: MessageFns<AddMemberResponse> = {
-  encode(_: AddMemberResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: AddMemberResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.initialCluster !== "") {
+      writer.uint32(10).string(message.initialCluster);
+    }
     return writer;
   },
 
@@ -3732,6 +3776,14 @@ export const AddMemberResponse: MessageFns<AddMemberResponse> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.initialCluster = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3744,20 +3796,30 @@ export const AddMemberResponse: MessageFns<AddMemberResponse> = {
     }
   },
 
-  fromJSON(_: any): AddMemberResponse {
-    return {};
+  fromJSON(object: any): AddMemberResponse {
+    return {
+      initialCluster: isSet(object.initialCluster)
+        ? globalThis.String(object.initialCluster)
+        : isSet(object.initial_cluster)
+        ? globalThis.String(object.initial_cluster)
+        : "",
+    };
   },
 
-  toJSON(_: AddMemberResponse): unknown {
+  toJSON(message: AddMemberResponse): unknown {
     const obj: any = {};
+    if (message.initialCluster !== "") {
+      obj.initialCluster = message.initialCluster;
+    }
     return obj;
   },
 
   create(base?: DeepPartial<AddMemberResponse>): AddMemberResponse {
     return AddMemberResponse.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<AddMemberResponse>): AddMemberResponse {
+  fromPartial(object: DeepPartial<AddMemberResponse>): AddMemberResponse {
     const message = createBaseAddMemberResponse();
+    message.initialCluster = object.initialCluster ?? "";
     return message;
   },
 };
@@ -3896,7 +3958,7 @@ export const OperatorServiceService = {
       Buffer.from(ReserveOverlayResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReserveOverlayResponse => ReserveOverlayResponse.decode(value),
   },
-  /** A snapshot of etcd as `etcdctl snapshot save` writes it, in chunks. */
+  /** A snapshot of etcd as `etcdctl snapshot save` writes it, in chunks: the database and its SHA-256. */
   snapshotEtcd: {
     path: "/nixinfra.v1.OperatorService/SnapshotEtcd" as const,
     requestStream: false as const,
@@ -3907,7 +3969,10 @@ export const OperatorServiceService = {
       Buffer.from(SnapshotEtcdResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SnapshotEtcdResponse => SnapshotEtcdResponse.decode(value),
   },
-  /** Takes a member out of etcd; NOT_FOUND when there is none of that name. */
+  /**
+   * Takes a member out of etcd; no error when there is none of that name. FAILED_PRECONDITION while it is healthy (node.alive,
+   * unless forced), and when the others would be without a majority of healthy members (etcd.quorum, always).
+   */
   removeMember: {
     path: "/nixinfra.v1.OperatorService/RemoveMember" as const,
     requestStream: false as const,
@@ -3918,7 +3983,10 @@ export const OperatorServiceService = {
       Buffer.from(RemoveMemberResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RemoveMemberResponse => RemoveMemberResponse.decode(value),
   },
-  /** Announces a new member, which then starts with initial-cluster-state "existing". */
+  /**
+   * Announces a new member, which then starts with initial-cluster-state "existing". The same answer when it was announced before;
+   * FAILED_PRECONDITION (etcd.member-lost) when a member of this name has run already.
+   */
   addMember: {
     path: "/nixinfra.v1.OperatorService/AddMember" as const,
     requestStream: false as const,
@@ -3958,11 +4026,17 @@ export interface OperatorServiceServer extends UntypedServiceImplementation {
   removeNode: handleUnaryCall<RemoveNodeRequest, RemoveNodeResponse>;
   /** Returns the node's overlay subnet, reserving the lowest free one (a flannel lease without TTL) at the first call. */
   reserveOverlay: handleUnaryCall<ReserveOverlayRequest, ReserveOverlayResponse>;
-  /** A snapshot of etcd as `etcdctl snapshot save` writes it, in chunks. */
+  /** A snapshot of etcd as `etcdctl snapshot save` writes it, in chunks: the database and its SHA-256. */
   snapshotEtcd: handleServerStreamingCall<SnapshotEtcdRequest, SnapshotEtcdResponse>;
-  /** Takes a member out of etcd; NOT_FOUND when there is none of that name. */
+  /**
+   * Takes a member out of etcd; no error when there is none of that name. FAILED_PRECONDITION while it is healthy (node.alive,
+   * unless forced), and when the others would be without a majority of healthy members (etcd.quorum, always).
+   */
   removeMember: handleUnaryCall<RemoveMemberRequest, RemoveMemberResponse>;
-  /** Announces a new member, which then starts with initial-cluster-state "existing". */
+  /**
+   * Announces a new member, which then starts with initial-cluster-state "existing". The same answer when it was announced before;
+   * FAILED_PRECONDITION (etcd.member-lost) when a member of this name has run already.
+   */
   addMember: handleUnaryCall<AddMemberRequest, AddMemberResponse>;
 }
 
@@ -4148,7 +4222,7 @@ export interface OperatorServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ReserveOverlayResponse) => void,
   ): ClientUnaryCall;
-  /** A snapshot of etcd as `etcdctl snapshot save` writes it, in chunks. */
+  /** A snapshot of etcd as `etcdctl snapshot save` writes it, in chunks: the database and its SHA-256. */
   snapshotEtcd(
     request: SnapshotEtcdRequest,
     options?: Partial<CallOptions>,
@@ -4158,7 +4232,10 @@ export interface OperatorServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<SnapshotEtcdResponse>;
-  /** Takes a member out of etcd; NOT_FOUND when there is none of that name. */
+  /**
+   * Takes a member out of etcd; no error when there is none of that name. FAILED_PRECONDITION while it is healthy (node.alive,
+   * unless forced), and when the others would be without a majority of healthy members (etcd.quorum, always).
+   */
   removeMember(
     request: RemoveMemberRequest,
     callback: (error: ServiceError | null, response: RemoveMemberResponse) => void,
@@ -4174,7 +4251,10 @@ export interface OperatorServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RemoveMemberResponse) => void,
   ): ClientUnaryCall;
-  /** Announces a new member, which then starts with initial-cluster-state "existing". */
+  /**
+   * Announces a new member, which then starts with initial-cluster-state "existing". The same answer when it was announced before;
+   * FAILED_PRECONDITION (etcd.member-lost) when a member of this name has run already.
+   */
   addMember(
     request: AddMemberRequest,
     callback: (error: ServiceError | null, response: AddMemberResponse) => void,
