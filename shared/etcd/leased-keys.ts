@@ -99,6 +99,7 @@ export class LeasedKeys {
 
   async #run(): Promise<void> {
     let backoff = defaults.backoffMinMs as number;
+    let returns = false;
     while (this.#stopped === 'no') {
       let lease: EtcdLease | undefined;
       try {
@@ -109,6 +110,9 @@ export class LeasedKeys {
         }
         lease = await this.store.grant(this.options.ttlSeconds ?? defaults.leaseTtlS);
         backoff = defaults.backoffMinMs;
+        // An etcd that comes back answers everybody who is waiting at that moment: what follows must not come from all at once.
+        if (returns) await this.#sleep(Math.random() * defaults.returnSpreadMs);
+        returns = false;
         await this.#hold(lease);
         if ((this.#stopped as string) === 'release') lease.release();
         else await lease.revoke();
@@ -118,6 +122,7 @@ export class LeasedKeys {
         this.#registered.clear();
         this.options.onTrouble?.(error);
         this.#rearm();
+        returns = true;
         await this.#sleep(backoff * (0.5 + Math.random()));
         backoff = Math.min(backoff * 2, defaults.backoffMaxMs);
       }
