@@ -181,7 +181,7 @@ describe('orders', () => {
     const answer = { request: 'q1', revision, ok: true, message: '', log: [] };
     const systems = { system: '/new', currentSystem: '/old', changes: undefined, durationMs: 5 };
     agent.say({ $case: 'prepared', value: { ...answer, ...systems } });
-    await until('stored', 5_000, () => json(keys.prepared('w2')));
+    await until('stored', 20_000, () => json(keys.prepared('w2')));
     expect(await json(keys.prepared('w2'))).toMatchObject({ request: 'q1', ok: true, system: '/new' });
   });
 
@@ -247,7 +247,7 @@ describe('a barrier', () => {
   const waiting = (agent: Awaited<ReturnType<typeof dial>>) =>
     agent.all('barrierReply').map((reply) => (reply.reached ? 'reached' : reply.waiting.join(' ')));
   const inEtcd = (node: string, servers: number) =>
-    until(`the mesh of ${node}`, 5_000, async () => {
+    until(`the mesh of ${node}`, 20_000, async () => {
       const value = (await json(keys.mesh(node))) as { servers?: unknown[] } | undefined;
       return (value?.servers?.length ?? 0) === servers;
     });
@@ -294,7 +294,7 @@ describe('a barrier', () => {
     for (const node of ['m1', 'm2']) await inEtcd(node, 1);
     one.say(ask(BarrierKind.BARRIER_KIND_DROPPED));
     one.say(ask(BarrierKind.BARRIER_KIND_SERVED));
-    await until('the second is reached', 5_000, () => waiting(one).includes('reached'));
+    await until('the second is reached', 20_000, () => waiting(one).includes('reached'));
     for (const agent of [one, two]) agent.say(mesh());
     for (const node of ['m1', 'm2']) await inEtcd(node, 0);
     // Its answer comes after both changes, so the first one had its chance.
@@ -303,7 +303,7 @@ describe('a barrier', () => {
       one
         .all('barrierReply')
         .filter((reply) => reply.kind === BarrierKind.BARRIER_KIND_DROPPED && reply.reached);
-    await until('the third is reached', 5_000, () => reached().length > 0);
+    await until('the third is reached', 20_000, () => reached().length > 0);
     expect(reached()).toHaveLength(1);
   });
 
@@ -315,15 +315,15 @@ describe('a barrier', () => {
     );
     one.say(mesh());
     two.say({ $case: 'mesh', value: noMesh });
-    await until('m1 is heard', 5_000, async () => {
+    await until('m1 is heard', 20_000, async () => {
       one.say(ask(BarrierKind.BARRIER_KIND_DROPPED));
       return waiting(one).at(-1) === 'reached' || waiting(one).at(-1) === 'm2';
     });
     expect(await json(keys.mesh('n9'))).toBeUndefined();
     two.say(mesh());
-    await until('n9 has one', 5_000, () => json(keys.mesh('n9')));
+    await until('n9 has one', 20_000, () => json(keys.mesh('n9')));
     two.say({ $case: 'mesh', value: noMesh });
-    await until('n9 lost it', 5_000, async () => {
+    await until('n9 lost it', 20_000, async () => {
       one.say(ask(BarrierKind.BARRIER_KIND_DROPPED));
       return waiting(one).at(-1)?.includes('n9');
     });
@@ -349,10 +349,10 @@ describe('a session', () => {
   it('that was superseded at another controller ends and writes nothing any more', async () => {
     const former = await dial('s1', first);
     former.say(result('a'));
-    await until('told', 5_000, async () => (await resultIn('s1')) === 'a');
+    await until('told', 20_000, async () => (await resultIn('s1')) === 'a');
     const newer = await dial('s1', second);
     newer.say(result('b'));
-    await until('told', 5_000, async () => (await resultIn('s1')) === 'b');
+    await until('told', 20_000, async () => (await resultIn('s1')) === 'b');
     former.say(result('late'));
     expect(await former.ended).toBe(status.ABORTED);
     expect(await resultIn('s1')).toBe('b');
@@ -364,16 +364,16 @@ describe('a session', () => {
     await etcd.store.put(keys.session('s2'), JSON.stringify({ controller: 'etcd003', sinceMs }));
     const agent = await dial('s2', first);
     agent.say(result('a'));
-    await until('told', 5_000, async () => (await resultIn('s2')) === 'a');
+    await until('told', 20_000, async () => (await resultIn('s2')) === 'a');
     expect(await json(keys.session('s2'))).toEqual({ controller: 'etcd001', sinceMs: sinceMs + 1 });
   });
 
   it('tells again what it told when etcd lost its session key', async () => {
     const agent = await dial('s3', first);
     agent.say({ $case: 'mesh', value: { ...noMesh, readable: true } });
-    const told = await until('told', 5_000, () => etcd.store.get(keys.mesh('s3')));
+    const told = await until('told', 20_000, () => etcd.store.get(keys.mesh('s3')));
     await etcd.store.delete(keys.session('s3'));
-    await until('told again', 15_000, async () => {
+    await until('told again', 120_000, async () => {
       const again = await etcd.store.get(keys.mesh('s3'));
       return (again?.modRevision ?? 0) > told.modRevision;
     });
